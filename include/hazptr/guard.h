@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hazptr/guard.h - keep one object alive while you look at it
+ *
+ * A guard says "I am using this object" in a place where whoever wants to free
+ * it must look first. It keeps one object at a time, costs about what two
+ * stores cost, and may be held across anything: a blocking call, a sleep, a
+ * wait for another thread.
+ *
+ *	struct config *config;			// replaced by other threads
+ *
+ *	HAZPTR_GUARD(guard);
+ *	struct config *c = hazptr_protect(&guard, &config);
+ *	if (c)
+ *		use(c->name);
+ *	// released at the end of the scope
+ *
+ * and in the thread that replaces it:
+ *
+ *	struct config *old = __atomic_exchange_n(&config, new,
+ *						 __ATOMIC_ACQ_REL);
+ *	hazptr_retire_free(NULL, old, head);
+ *
+ * How it works. The guard owns one word, its slot. protect stores the address
+ * there, then looks at the source again: while it still names the object, the
+ * object had not been unpublished when the slot was already visible, so the
+ * scan that every object passes through before it is freed will see the slot.
+ * Each thread has HAZPTR_CONTEXT_SLOTS slots; a free slot holds 0. When all
+ * are taken the guard's own embedded slot serves, so that protect never fails
+ * and guards nest to any depth.
+ *
+ * Duties that nobody checks
+ * - The source must be a place from which the object is removed before it is
+ *   retired, and the place itself must stay readable while protect runs.
+ * - What a protected object points to is not protected: take a second guard,
+ *   and after it took hold, check that the first object is still reachable
+ *   where your data structure asks for that.
+ * - A guard belongs to one thread at a time and stays at its address. Release
+ *   it where it was taken, or say hazptr_detach() first.
+ * - Objects have even addresses, as malloc returns them.
+ *
+ * Cost. Two loads, two stores and a compare with membarrier; a full fence more
+ * without it. From the ninth guard of a thread on, a lock and four system
+ * calls (signals are masked while the list of embedded slots is changed).
+ *
+ * Source: M. M. Michael, "Hazard Pointers: Safe Memory Reclamation for
+ * Lock-Free Objects", IEEE TPDS 15(6), 2004. Asymmetric fence: membarrier(2).
+ */
+#ifndef HAZPTR_GUARD_H
+#define HAZPTR_GUARD_H
+
+#include <hazptr/atomic.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Slots that serve without a lock; each thread and each context has so many. */
+#define HAZPTR_CONTEXT_SLOTS 8
+
+/* One word that names one object; 0 when free. One writer at a time. */
+struct hazptr_slot {
+	uintptr_t value;
+};
+
+/**
+ * struct hazptr_guard - keeps at most one object alive
+ *
+ * Zeroed memory is an empty guard. The fields are the library's.
+ */
+struct hazptr_guard {
+	struct hazptr_slot *slot; /* the slot that the inline paths use */
+	uintptr_t held;		  /* else: a slot, or a record and tags */
+	struct hazptr_slot own;	  /* the overflow slot, and ... */
+	struct hazptr_guard *next; /* ... its place in the record's list */
+};
+
+#define HAZPTR_GUARD_INIT { 0, 0, { 0 }, 0 }
+
+struct hazptr_record_;
+
+/*
+ * What a thread knows of itself. `slots` leads the inline paths: it points to
+ * slots that are never free when the thread is not registered yet, and in
+ * every mode but membarrier, so that one test covers all three.
+ */
+struct hazptr_self_ {
+	struct hazptr_slot *slots;
+	struct hazptr_record_ *record; /* in use: the thread's or a context's */
+	struct hazptr_record_ *own;    /* the thread's */
+};
+extern __thread struct hazptr_self_ hazptr_self_
+	__attribute__((__tls_model__("initial-exec")));
+
+uintptr_t hazptr_protect_slow_(struct hazptr_guard *g, const hazptr_word_ *src,
+			       uintptr_t tag_mask);
+bool hazptr_try_protect_slow_(struct hazptr_guard *g, uintptr_t *ptr,
+			      const hazptr_word_ *src);
+void hazptr_hold_slow_(struct hazptr_guard *g, uintptr_t object);
+void hazptr_release_slow_(struct hazptr_guard *g);
+
+/*
+ * The slot that the inline paths may use, or NULL. Nothing but the slot itself
+ * is written until the slot is taken: a signal handler that runs in between
+ * takes the same slot and gives it back before it returns.
+ */
+static inline struct hazptr_slot *hazptr_guard_slot_(struct hazptr_guard *g)
+{
+	struct hazptr_slot *slot = g->slot;
+
+	if (slot)
+		return slot;
+	if (hazptr_unlikely_(g->held != 0))
+		return NULL;
+	slot = hazptr_self_.slots;
+	/* order HP1: the last user's accesses are done; pairs with HP6 */
+	if (hazptr_likely_(!hazptr_load_(&slot->value, acquire)))
+		return slot;
+	slot++;
+	if (!hazptr_load_(&slot->value, acquire)) /* order HP1: HP6 */
+		return slot;
+	return NULL;
+}
+
+/* Publish in the slot, look again. False: the source changed to *word. */
+static inline bool hazptr_slot_validate_(struct hazptr_slot *slot,
+					 uintptr_t object, uintptr_t *word,
+					 const hazptr_word_ *src)
+{
+	uintptr_t seen = *word;
+
+	/* order HP2: after all uses of what stood there; pairs with HP8 */
+	hazptr_store_(&slot->value, object, release);
+	hazptr_compiler_fence_(); /* order HP3: slot before source; HP7 */
+	/* order HP4: the object as it was published; pairs with HP7 */
+	*word = hazptr_load_(src, acquire);
+	return hazptr_likely_(*word == seen);
+}
+
+static inline void hazptr_slot_release_(struct hazptr_slot *slot)
+{
+	/* order HP6: all uses before the slot is seen free; HP8, HP1 */
+	hazptr_store_(&slot->value, 0, release);
+}
+
+/**
+ * hazptr_release - drop what the guard keeps
+ * @g: the guard; empty is allowed
+ *
+ * The guard can be used again.
+ *
+ * Context: the guard's thread (any thread after hazptr_detach()); wait-free
+ * but for a guard whose embedded slot serves; signal-safe.
+ * Order: release: every use of the object happens before it is reclaimed.
+ */
+static inline void hazptr_release(struct hazptr_guard *g)
+{
+	struct hazptr_slot *slot = g->slot;
+
+	if (hazptr_likely_(slot != NULL)) {
+		hazptr_slot_release_(slot);
+		g->slot = NULL;
+	} else if (hazptr_unlikely_(g->held != 0)) {
+		hazptr_release_slow_(g);
+	}
+}
+
+static inline uintptr_t hazptr_protect_word_(struct hazptr_guard *g,
+					     const hazptr_word_ *src,
+					     uintptr_t tag_mask)
+{
+	struct hazptr_slot *slot = hazptr_guard_slot_(g);
+	uintptr_t word;
+
+	if (hazptr_unlikely_(!slot))
+		return hazptr_protect_slow_(g, src, tag_mask);
+	word = hazptr_load_(src, relaxed); /* order HP5: a guess; HP4 decides */
+	do {
+		if (hazptr_unlikely_(!(word & ~tag_mask))) {
+			hazptr_slot_release_(slot);
+			g->slot = NULL;
+			return word;
+		}
+	} while (!hazptr_slot_validate_(slot, word & ~tag_mask, &word, src));
+	g->slot = slot;
+	return word;
+}
+
+static inline bool hazptr_try_protect_word_(struct hazptr_guard *g,
+					    uintptr_t *ptr,
+					    const hazptr_word_ *src)
+{
+	struct hazptr_slot *slot = hazptr_guard_slot_(g);
+	uintptr_t object = *ptr;
+	bool same;
+
+	if (hazptr_unlikely_(!slot))
+		return hazptr_try_protect_slow_(g, ptr, src);
+	same = hazptr_slot_validate_(slot, object, ptr, src);
+	if (same && object) {
+		g->slot = slot;
+		return true;
+	}
+	hazptr_slot_release_(slot);
+	g->slot = NULL;
+	return same;
+}
+
+static inline void hazptr_hold_word_(struct hazptr_guard *g, uintptr_t object)
+{
+	struct hazptr_slot *slot = hazptr_guard_slot_(g);
+
+	if (hazptr_unlikely_(!slot)) {
+		hazptr_hold_slow_(g, object);
+		return;
+	}
+	/* order HP2: after all uses of what stood there; pairs with HP8 */
+	hazptr_store_(&slot->value, object, release);
+	g->slot = object ? slot : NULL;
+}
+
+/**
+ * hazptr_protect_tagged - protect the object that a marked link leads to
+ * @g: the guard; what it kept is dropped
+ * @src: the link: an address with flags in some of its low bits
+ * @tag_mask: the bits that are flags
+ *
+ * The slot holds the address without its flags; the comparison is on the whole
+ * word, so a link that becomes marked is read again.
+ *
+ * Context, Order: as hazptr_protect().
+ * Return: the word as it stood in *src, flags and all.
+ */
+static inline uintptr_t hazptr_protect_tagged(struct hazptr_guard *g,
+					      const uintptr_t *src,
+					      uintptr_t tag_mask)
+{
+	return hazptr_protect_word_(g, (const hazptr_word_ *)src, tag_mask);
+}
+
+/**
+ * hazptr_swap - exchange what two guards keep
+ * @a: a guard of this thread
+ * @b: another
+ *
+ * The guards exchange their slots; no address moves from one slot to another,
+ * so a scan that runs meanwhile misses neither.
+ *
+ * Context: the guards' thread; signal-safe; wait-free but for embedded slots.
+ * Order: none.
+ */
+void hazptr_swap(struct hazptr_guard *a, struct hazptr_guard *b);
+
+/**
+ * hazptr_detach - let any thread release the guard
+ * @g: a guard of this thread; empty is allowed
+ *
+ * From now on one thread at a time may release it, whichever it is, also after
+ * this thread has ended. The hand-over itself (how the other thread learns of
+ * the guard) must be ordered by the caller. It may be released but not used to
+ * protect again before that.
+ *
+ * Context: the guard's thread; wait-free; signal-safe.
+ */
+void hazptr_detach(struct hazptr_guard *g);
+
+/**
+ * HAZPTR_GUARD - declare a guard that is released at the end of its scope
+ */
+#define HAZPTR_GUARD(name)                                           \
+	struct hazptr_guard name                                     \
+		__attribute__((__cleanup__(hazptr_release), __unused__)) = \
+			HAZPTR_GUARD_INIT
+
+#ifdef __cplusplus
+} /* extern "C" */
+
+template <typename T>
+static inline T *hazptr_protect(struct hazptr_guard *g, T *const *src)
+{
+	return reinterpret_cast<T *>(hazptr_protect_word_(
+		g, reinterpret_cast<const hazptr_word_ *>(src), 0));
+}
+
+template <typename T>
+static inline bool hazptr_try_protect(struct hazptr_guard *g, T **ptr,
+				      T *const *src)
+{
+	uintptr_t word = reinterpret_cast<uintptr_t>(*ptr);
+	bool same = hazptr_try_protect_word_(
+		g, &word, reinterpret_cast<const hazptr_word_ *>(src));
+
+	*ptr = reinterpret_cast<T *>(word);
+	return same;
+}
+
+static inline void hazptr_hold(struct hazptr_guard *g, const void *object)
+{
+	hazptr_hold_word_(g, reinterpret_cast<uintptr_t>(object));
+}
+
+#else
+
+/**
+ * hazptr_protect - load a pointer and keep alive what it leads to
+ * @g: the guard; what it kept is dropped
+ * @src: T *const *: where the pointer stands
+ *
+ * Tries again until the pointer did not change between the load and the moment
+ * when the guard was visible.
+ *
+ * Context: any thread; lock-free (each further turn means that a writer made
+ * progress); signal-safe on a thread that is registered (has used the library
+ * before); may nest to any depth.
+ * Order: acquire: the object is seen as it was when it was published.
+ * Return: the object, T *; NULL when *src was NULL, and the guard is empty.
+ */
+#define hazptr_protect(g, src)                                          \
+	((__typeof__(*(src)))hazptr_protect_word_(                      \
+		(g), hazptr_source_(src), 0))
+
+/**
+ * hazptr_try_protect - one attempt, as in C++26
+ * @g: the guard; what it kept is dropped
+ * @ptr: T **: in: the object that is expected there; out: what was seen
+ * @src: T *const *: where the pointer stands
+ *
+ * Context, Order: as hazptr_protect(); wait-free.
+ * Return: true when *src still was *ptr; then the guard keeps it (an expected
+ * NULL that is seen again returns true and leaves the guard empty). False: the
+ * guard is empty.
+ */
+#define hazptr_try_protect(g, ptr, src)                                \
+	__extension__({                                                \
+		__typeof__(*(ptr)) *hazptr_ptr_ = (ptr);               \
+		uintptr_t hazptr_seen_ = (uintptr_t)*hazptr_ptr_;      \
+		bool hazptr_same_ = hazptr_try_protect_word_(          \
+			(g), &hazptr_seen_, hazptr_source_(src));      \
+		*hazptr_ptr_ = (__typeof__(*(ptr)))hazptr_seen_;       \
+		hazptr_same_;                                          \
+	})
+
+/* The address of a pointer, as words; anything else does not compile. */
+#define hazptr_source_(src)                                               \
+	((const hazptr_word_ *)((void)sizeof(*(src) == (void *)0),        \
+				(const void *)(src)))
+
+/**
+ * hazptr_hold - keep alive an object that cannot go away at this moment
+ * @g: the guard; what it kept is dropped
+ * @object: the object; NULL releases
+ *
+ * For objects that the caller owns, or has under a lock that whoever retires
+ * them must take, or has counted a reference to. That another guard keeps it
+ * is NOT enough: the object may be retired already, and a scan may pass this
+ * guard before and the other one after. Use hazptr_swap(), or protect again.
+ *
+ * Context: as hazptr_protect(); wait-free.
+ * Order: none; what keeps the object until now orders the guard before the
+ * retirement.
+ */
+static inline void hazptr_hold(struct hazptr_guard *g, const void *object)
+{
+	hazptr_hold_word_(g, (uintptr_t)object);
+}
+
+#endif /* __cplusplus */
+
+#endif /* HAZPTR_GUARD_H */

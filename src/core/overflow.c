@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/overflow.c - guards beyond the eighth
+ *
+ * When no slot of the context is free, the guard's own embedded slot serves:
+ * the guard is linked into its record's overflow list, which a scan visits
+ * after all thread slots. The list is changed and walked under the record's
+ * lock, so that a guard can vanish from its stack right after its release.
+ *
+ * Everybody who takes such a lock blocks all signals first. A handler may need
+ * the lock of its own thread's record; were it to interrupt a holder, be it
+ * the owner or a scanner on the same thread, it would wait for ever.
+ *
+ * A list keeps its contents when guards are swapped: what is in the list of
+ * one record never moves to a place that a scan has visited already.
+ */
+#include "slot.h"
+
+/* How many guards are linked, of all records: most scans read a zero here. */
+uint32_t hazptr_overflows_;
+
+struct hazptr_record_ *hazptr_overflow_record_(const struct hazptr_guard *g)
+{
+	return (struct hazptr_record_ *)(g->held & ~(OVERFLOWED | DETACHED));
+}
+
+static void list_lock(struct hazptr_record_ *r, sigset_t *before)
+{
+	hazptr_signals_block_(before);
+	hazptr_lock_(&r->overflow_lock);
+}
+
+static void list_unlock(struct hazptr_record_ *r, const sigset_t *before)
+{
+	hazptr_unlock_(&r->overflow_lock);
+	hazptr_signals_restore_(before);
+}
+
+/* Where the list points to g. Guards come and go last in, first out. */
+static struct hazptr_guard **find(struct hazptr_record_ *r,
+				  const struct hazptr_guard *g)
+{
+	struct hazptr_guard **link = &r->overflow;
+
+	while (*link && *link != g)
+		link = &(*link)->next;
+	if (!*link)
+		hazptr_die_("hazptr_release", g,
+			    "the guard was moved, or is released twice at once");
+	return link;
+}
+
+/* One store changes the list: the child of a fork finds it whole. */
+static void relink(struct hazptr_guard **link, struct hazptr_guard *g)
+{
+	/* order OV2: the guard is whole, or its uses are done; OV5 */
+	hazptr_store_(link, g, release);
+}
+
+/*
+ * g->own holds the object already. The caller looks at its source again after
+ * this: count, list and slot come before that look, as HP2 before HP4.
+ */
+void hazptr_overflow_link_(struct hazptr_record_ *r, struct hazptr_guard *g)
+{
+	sigset_t before;
+
+	HAZPTR_TEST_POINT("overflow:link");
+	list_lock(r, &before);
+	/* order OV1: before the second look; pairs with OV4 */
+	hazptr_fetch_add_(&hazptr_overflows_, 1, seq_cst);
+	g->held = (uintptr_t)r | OVERFLOWED;
+	g->next = r->overflow;
+	relink(&r->overflow, g);
+	list_unlock(r, &before);
+	hazptr_fence_(seq_cst); /* order OV3: before the second look; HP7 */
+	HAZPTR_TEST_POINT("overflow:linked");
+}
+
+void hazptr_overflow_unlink_(struct hazptr_guard *g)
+{
+	struct hazptr_record_ *r = hazptr_overflow_record_(g);
+	sigset_t before;
+
+	list_lock(r, &before);
+	relink(find(r, g), g->next);
+	/* order OV6: uses are done when a scan skips the lists; OV4 */
+	hazptr_fetch_sub_(&hazptr_overflows_, 1, release);
+	g->held = 0;
+	list_unlock(r, &before);
+}
+
+static void drop_one(struct hazptr_guard **link)
+{
+	struct hazptr_guard *g = *link;
+
+	relink(link, g->next);
+	/* order OV6: uses are done when a scan skips the lists; OV4 */
+	hazptr_fetch_sub_(&hazptr_overflows_, 1, release);
+}
+
+/* The owner is gone: its guards were on its stack; all but detached ones. */
+void hazptr_overflow_drop_(struct hazptr_record_ *r, bool detached_too)
+{
+	struct hazptr_guard **link = &r->overflow;
+	sigset_t before;
+
+	list_lock(r, &before);
+	while (*link) {
+		if (!detached_too && ((*link)->held & DETACHED)) {
+			link = &(*link)->next;
+			continue;
+		}
+		if (!detached_too)
+			hazptr_warn_("thread exit",
+				     (const void *)(*link)->own.value,
+				     "a guard still holds it; dropped");
+		drop_one(link);
+	}
+	list_unlock(r, &before);
+}
+
+/* b, which is linked, gives its place in the list to a, which is not. */
+static void replace(struct hazptr_guard *b, struct hazptr_guard *a)
+{
+	struct hazptr_record_ *r = hazptr_overflow_record_(b);
+	sigset_t before;
+
+	list_lock(r, &before);
+	a->own = b->own;
+	a->next = b->next;
+	relink(find(r, b), a);
+	a->slot = b->slot;
+	a->held = b->held;
+	list_unlock(r, &before);
+}
+
+/* Both are linked, in two lists: each list keeps its contents. */
+static void exchange_lists(struct hazptr_guard *a, struct hazptr_guard *b)
+{
+	struct hazptr_guard stand_in = HAZPTR_GUARD_INIT;
+
+	/* One place at a time, so that no list ever lacks its object. */
+	replace(a, &stand_in);
+	replace(b, a);
+	replace(&stand_in, b);
+}
+
+static void exchange_contents(struct hazptr_guard *a, struct hazptr_guard *b)
+{
+	struct hazptr_record_ *r = hazptr_overflow_record_(a);
+	struct hazptr_slot own;
+	uintptr_t held;
+	sigset_t before;
+
+	list_lock(r, &before);
+	own = a->own;
+	a->own = b->own;
+	b->own = own;
+	held = a->held;
+	a->held = b->held;
+	b->held = held;
+	list_unlock(r, &before);
+}
+
+void hazptr_swap(struct hazptr_guard *a, struct hazptr_guard *b)
+{
+	struct hazptr_guard old = *a;
+
+	if (a == b)
+		return;
+	if (!(a->held & OVERFLOWED) && !(b->held & OVERFLOWED)) {
+		a->slot = b->slot;
+		a->held = b->held;
+		b->slot = old.slot;
+		b->held = old.held;
+	} else if (!(a->held & OVERFLOWED)) {
+		replace(b, a);
+		b->slot = old.slot;
+		b->held = old.held;
+	} else if (!(b->held & OVERFLOWED)) {
+		hazptr_swap(b, a);
+	} else if (hazptr_overflow_record_(a) == hazptr_overflow_record_(b)) {
+		exchange_contents(a, b);
+	} else {
+		exchange_lists(a, b);
+	}
+}
+
+/* In the child of a fork: count again what is left. */
+void hazptr_overflow_reset_(void)
+{
+	struct record_iterator it;
+	struct hazptr_record_ *r;
+	struct hazptr_guard *g;
+	uint32_t n = 0;
+
+	for (g = hazptr_shared_record_.overflow; g; g = g->next)
+		n++;
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
+		for (g = r->overflow; g; g = g->next)
+			n++;
+	hazptr_store_(&hazptr_overflows_, n, relaxed); /* private: alone */
+}

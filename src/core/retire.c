@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/retire.c - from the caller's hands into the domain
+ *
+ * A lane is a list of retired objects that belongs to one thread. Its owner
+ * pushes without a lock and without an atomic read-modify-write; a taker (a
+ * flush, a barrier, the background thread) can have it at any time, also when
+ * the owner sleeps for ever:
+ *
+ *	owner				taker
+ *	busy = 1	      LN1	steal = 1	      LN5
+ *	light fence	      LN2	heavy fence	      LN6
+ *	steal? go elsewhere   LN3	busy? leave it	      LN7
+ *	push				take the list
+ *	busy = 0	      LN4	steal = 0	      LN8
+ *
+ * At least one of the two sees the other. An owner that sees the taker pushes
+ * its object on the cohort's shared list instead; a taker that sees the owner
+ * comes back later. models/spin/lane.pml has both fences removed in turn.
+ *
+ * The taker's heavy fence does not serve for the scan that follows: the
+ * owner's unlink may have been in its store buffer still when the fence ran on
+ * a reader's processor. A scan has a heavy fence of its own (HP7).
+ *
+ * Room. An object counts against the bound from the moment when it may exist:
+ * a lane reserves room for a share of the bound at a time, and the domain's
+ * `reserved` is what waits for readers plus what is reserved. The thread whose
+ * reservation reaches the bound scans. So the bound holds without a shared
+ * counter that each retire() writes; and because a lane with room left keeps
+ * `reserved` above zero, the background thread, which sleeps only when it is
+ * zero, needs no call from the fast path either (BG1 to BG5).
+ */
+#include "core.h"
+
+#define MANUAL_QUOTA 64
+#define LEND_NS 1000000u
+
+static struct hazptr_lock taking;
+
+/* False: a taker has the lane, or wants it. */
+static inline bool lane_enter(struct lane *lane)
+{
+	/* order LN1: before LN3; pairs with LN7 */
+	hazptr_store_(&lane->busy, 1, relaxed);
+	hazptr_fence_light(); /* order LN2: LN6 */
+	/* order LN3: the lane as the last taker left it; pairs with LN5, LN8 */
+	return hazptr_likely_(!hazptr_load_(&lane->steal, acquire));
+}
+
+static inline void lane_leave(struct lane *lane)
+{
+	/* order LN4: the lane as this owner leaves it; pairs with LN7 */
+	hazptr_store_(&lane->busy, 0, release);
+}
+
+static inline void lane_push(struct lane *lane, struct hazptr_head *head)
+{
+	head->next = lane->head;
+	if (!lane->head)
+		lane->tail = head;
+	lane->head = head;
+	/* order ST1: statistics may look; pairs with ST1 */
+	hazptr_store_(&lane->n, lane->n + 1, relaxed);
+}
+
+static void raise_peak(struct hazptr_domain *d)
+{
+	/* order ST1: figures; pairs with ST1 */
+	uint64_t pending = hazptr_load_(&d->retired, relaxed) -
+			   hazptr_load_(&d->reclaimed, relaxed);
+	uint64_t peak = hazptr_load_(&d->peak, relaxed);
+
+	while ((int64_t)pending > (int64_t)peak)
+		/* order ST1: figures; pairs with ST1 */
+		if (hazptr_cas_(&d->peak, &peak, pending, relaxed, relaxed))
+			break;
+}
+
+/* A chain of n objects, for which room is reserved. */
+void hazptr_retired_push_(struct hazptr_cohort *c, struct hazptr_head *first,
+			  struct hazptr_head *last, size_t n)
+{
+	struct hazptr_domain *d = c->domain;
+	struct hazptr_head *old;
+
+	/* order ST1: a figure; pairs with ST1 */
+	hazptr_fetch_add_(&d->retired, n, relaxed);
+	raise_peak(d);
+	/* order RT1: a guess that the exchange checks; pairs with RT2 */
+	old = hazptr_load_(&c->retired, relaxed);
+	do
+		last->next = old;
+	/* order RT2: unlink and head before the list; pairs with RT3 */
+	while (!hazptr_cas_(&c->retired, &old, first, release, relaxed));
+}
+
+/* What the lane holds goes to its cohort, unused room back to the domain. */
+static void lane_empty(struct lane *lane)
+{
+	long unused = (long)lane->quota - (long)lane->n;
+
+	if (lane->n)
+		hazptr_retired_push_(lane->cohort, lane->head, lane->tail,
+				     lane->n);
+	if (lane->quota) {
+		/* order ST1: a figure; pairs with ST1 */
+		hazptr_fetch_sub_(&lane->domain->lanes, 1, relaxed);
+		/* order BG1: room is not reserved any more; pairs with BG5 */
+		hazptr_fetch_sub_(&lane->domain->reserved, unused, seq_cst);
+	}
+	lane->head = NULL;
+	/* order ST1: statistics may look; pairs with ST1 */
+	hazptr_store_(&lane->n, 0, relaxed);
+	hazptr_store_(&lane->quota, 0, relaxed);
+}
+
+/* The owner, in the lane, which is empty. */
+static void lane_assign(struct lane *lane, struct hazptr_cohort *c,
+			size_t room)
+{
+	/* order ST3: takers compare these before they have the lane, and look
+	 * again when they have it; pairs with ST3 */
+	hazptr_store_(&lane->domain, c->domain, relaxed);
+	hazptr_store_(&lane->quota, (uint32_t)room, relaxed);
+	lane->cohort = c;
+	/* order ST1: a figure; pairs with ST1 */
+	hazptr_fetch_add_(&c->domain->lanes, 1, relaxed);
+}
+
+/* A thread ends. A lane that a taker has right now stays with the record. */
+void hazptr_lanes_leave_(struct hazptr_record_ *r)
+{
+	int i;
+
+	for (i = 0; i < LANES; i++) {
+		struct lane *lane = &r->lanes[i];
+
+		if (lane_enter(lane))
+			lane_empty(lane);
+		lane_leave(lane);
+	}
+}
+
+static bool wants(const struct lane *lane, const struct hazptr_domain *d)
+{
+	/* order ST3: a hint, looked at again in the lane; pairs with ST3 */
+	return hazptr_load_(&lane->domain, relaxed) == d &&
+	       hazptr_load_(&lane->quota, relaxed) != 0;
+}
+
+/* Set steal in all lanes of the domain that hold something. */
+static bool announce(const struct hazptr_domain *d)
+{
+	struct record_iterator it;
+	struct hazptr_record_ *r;
+	bool any = false;
+	int i;
+
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it)) {
+		for (i = 0; i < LANES; i++) {
+			if (!wants(&r->lanes[i], d))
+				continue;
+			/* order LN5: before LN7; pairs with LN3 */
+			hazptr_store_(&r->lanes[i].steal, 1, relaxed);
+			any = true;
+		}
+	}
+	return any;
+}
+
+/* False: the owner is at it. */
+static bool take(struct lane *lane, const struct hazptr_domain *d)
+{
+	bool taken = false;
+
+	/* order LN7: the list as its owner left it; pairs with LN1, LN4 */
+	if (!hazptr_load_(&lane->busy, acquire)) {
+		if (lane->domain == d)
+			lane_empty(lane);
+		taken = true;
+	}
+	/* order LN8: the lane as the taker leaves it; pairs with LN3 */
+	hazptr_store_(&lane->steal, 0, release);
+	return taken;
+}
+
+/* Take over all lanes of the domain; false: an owner was at one of them. */
+bool hazptr_lanes_take_(struct hazptr_domain *d)
+{
+	struct record_iterator it;
+	struct hazptr_record_ *r;
+	bool all = true;
+	int i;
+
+	hazptr_lock_(&taking);
+	if (announce(d)) {
+		hazptr_fence_heavy(); /* order LN6: LN2 */
+		for (r = hazptr_record_first_(&it); r;
+		     r = hazptr_record_next_(&it))
+			for (i = 0; i < LANES; i++)
+				if (r->lanes[i].steal)
+					all &= take(&r->lanes[i], d);
+	}
+	hazptr_unlock_(&taking);
+	return all;
+}
+
+static void set_steal(const struct hazptr_record_ *self, uint32_t steal)
+{
+	struct record_iterator it;
+	struct hazptr_record_ *r;
+	int i;
+
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
+		for (i = 0; i < LANES && r != self; i++)
+			/* order LN5: before LN7, or LN8: after; LN3 */
+			hazptr_store_(&r->lanes[i].steal, steal, release);
+}
+
+/* Around fork: every other thread is out of its lanes, and stays out. */
+void hazptr_lanes_freeze_(const struct hazptr_record_ *self)
+{
+	struct record_iterator it;
+	struct hazptr_record_ *r;
+	int i;
+
+	hazptr_lock_(&taking);
+	set_steal(self, 1);
+	hazptr_fence_heavy(); /* order LN6: LN2 */
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it)) {
+		struct hazptr_backoff backoff = { 0 };
+
+		for (i = 0; i < LANES && r != self; i++)
+			/* order LN7: the list as its owner left it; LN4 */
+			while (hazptr_load_(&r->lanes[i].busy, acquire))
+				hazptr_backoff_(&backoff, UINT64_MAX);
+	}
+}
+
+void hazptr_lanes_thaw_(const struct hazptr_record_ *self)
+{
+	set_steal(self, 0);
+	hazptr_unlock_(&taking);
+}
+
+/* In the child of a fork: the lanes of a thread that is not here. */
+void hazptr_lanes_adopt_(struct hazptr_record_ *r)
+{
+	int i;
+
+	for (i = 0; i < LANES; i++)
+		if (r->lanes[i].quota)
+			lane_empty(&r->lanes[i]);
+}
+
+/* The room that a lane reserves at a time: all lanes' share is a quarter. */
+static size_t share(const struct hazptr_domain *d, size_t bound)
+{
+	/* order ST1: a figure; pairs with ST1 */
+	long lanes = hazptr_load_(&d->lanes, relaxed);
+	size_t room;
+
+	if (d->policy == HAZPTR_RECLAIM_MANUAL)
+		return MANUAL_QUOTA;
+	room = bound / (4 * (size_t)(lanes > 0 ? lanes : 1));
+	return room ? room : 1;
+}
+
+static size_t limit(const struct hazptr_domain *d, size_t bound)
+{
+	if (d->policy == HAZPTR_RECLAIM_MANUAL)
+		return SIZE_MAX;
+	/* order ST1: a figure; pairs with ST1 */
+	return bound + (size_t)hazptr_load_(&d->kept, relaxed);
+}
+
+/* The thread's lane for the cohort, or one that it can have. */
+static struct lane *choose_lane(struct hazptr_record_ *r,
+				const struct hazptr_cohort *c)
+{
+	struct lane *victim = &r->lanes[0];
+	int i;
+
+	for (i = 0; i < LANES; i++)
+		if (r->lanes[i].cohort == c)
+			return &r->lanes[i];
+	for (i = 1; i < LANES; i++)
+		/* order ST3: a preference; pairs with ST3 */
+		if (hazptr_load_(&r->lanes[i].quota, relaxed) <
+		    hazptr_load_(&victim->quota, relaxed))
+			victim = &r->lanes[i];
+	return victim;
+}
+
+/*
+ * Begin a new batch in the lane: what it held goes to the cohort. Returns the
+ * lane, entered, or NULL when a taker has it.
+ */
+static struct lane *renew_lane(struct hazptr_record_ *r,
+			       struct hazptr_cohort *c)
+{
+	struct lane *lane;
+
+	if (!r)
+		return NULL;
+	lane = choose_lane(r, c);
+	if (!lane_enter(lane)) {
+		lane_leave(lane);
+		return NULL;
+	}
+	lane_empty(lane);
+	return lane;
+}
+
+/* Too many functions wait for the background thread: give it a moment. */
+static void lend(struct hazptr_record_ *r, struct hazptr_domain *d,
+		 size_t bound)
+{
+	uint64_t deadline = 0;
+	struct hazptr_backoff backoff = { 0 };
+
+	if (d->policy != HAZPTR_RECLAIM_BACKGROUND || hazptr_is_running_(r))
+		return;
+	/* order ST1: a figure; pairs with ST1 */
+	while (hazptr_load_(&d->ready, relaxed) > (long)(8 * bound)) {
+		if (!deadline)
+			deadline = hazptr_now_() + LEND_NS;
+		else if (hazptr_now_() >= deadline)
+			return;
+		hazptr_backoff_(&backoff, deadline);
+	}
+}
+
+/* The bound is reached: scan; when others hold the room, take it from them. */
+static void make_room(struct hazptr_record_ *r, struct hazptr_domain *d,
+		      size_t bound)
+{
+	hazptr_pass_(r, d);
+	/* order ST1: a figure; pairs with ST1 */
+	if ((size_t)hazptr_load_(&d->reserved, relaxed) >= limit(d, bound)) {
+		hazptr_lanes_take_(d);
+		hazptr_pass_(r, d);
+	}
+	lend(r, d, bound);
+}
+
+/* Reserve room for n; true: the bound is reached. */
+static bool reserve(struct hazptr_domain *d, size_t n, size_t bound)
+{
+	/* order BG1: before BG2; pairs with BG5 */
+	long before = hazptr_fetch_add_(&d->reserved, (long)n, seq_cst);
+
+	return (size_t)before + n >= limit(d, bound);
+}
+
+static void retire_chain(struct hazptr_record_ *r, struct hazptr_cohort *c,
+			 struct hazptr_head *first, struct hazptr_head *last,
+			 size_t n)
+{
+	struct hazptr_domain *d = c->domain;
+	size_t bound = hazptr_bound_(d);
+	bool full = reserve(d, n, bound);
+
+	hazptr_retired_push_(c, first, last, n);
+	hazptr_background_arm_(d);
+	if (full && r)
+		make_room(r, d, bound);
+}
+
+static void retire_slow(struct hazptr_record_ *r, struct hazptr_cohort *c,
+			struct hazptr_head *head)
+{
+	struct hazptr_domain *d = c->domain;
+	size_t bound = hazptr_bound_(d), room;
+	struct lane *lane = renew_lane(r, c);
+
+	if (!lane) {
+		retire_chain(r, c, head, head, 1);
+		return;
+	}
+	room = share(d, bound);
+	if (reserve(d, room, bound)) {
+		lane_leave(lane);
+		/* order BG1: room given back, but for one; pairs with BG5 */
+		hazptr_fetch_sub_(&d->reserved, (long)room, seq_cst);
+		retire_chain(r, c, head, head, 1);
+		return;
+	}
+	lane_assign(lane, c, room);
+	lane_push(lane, head);
+	lane_leave(lane);
+	hazptr_background_arm_(d);
+}
+
+/* True when the object went into the thread's lane for the cohort. */
+static inline bool retire_fast(struct hazptr_record_ *r,
+			       const struct hazptr_cohort *c,
+			       struct hazptr_head *head)
+{
+	struct lane *lane = r->lanes;
+	bool room;
+
+	while (hazptr_unlikely_(lane->cohort != c))
+		if (++lane == r->lanes + LANES)
+			return false;
+	room = lane_enter(lane);
+	HAZPTR_TEST_POINT("retire:busy");
+	room = room && lane->n < lane->quota;
+	if (hazptr_likely_(room))
+		lane_push(lane, head);
+	lane_leave(lane);
+	return room;
+}
+
+static inline void check_address(const char *call, const void *object)
+{
+	if (hazptr_unlikely_(!object || ((uintptr_t)object & 3)))
+		hazptr_die_(call, object, "an address is a multiple of 4");
+}
+
+void hazptr_cohort_retire_(struct hazptr_cohort *c, struct hazptr_head *head,
+			   void *object, hazptr_reclaim_fn reclaim)
+{
+	struct hazptr_record_ *r = hazptr_own_record_();
+
+	check_address("hazptr_retire", object);
+	head->object = object;
+	head->reclaim = reclaim;
+	if (hazptr_unlikely_(!r || !retire_fast(r, c, head)))
+		retire_slow(r, c, head);
+}
+
+void hazptr_retire_(struct hazptr_domain *d, struct hazptr_head *head,
+		    void *object, hazptr_reclaim_fn reclaim)
+{
+	hazptr_cohort_retire_(&hazptr_domain_or_default_(d)->own, head, object,
+			      reclaim);
+}
+
+void hazptr_retire_list(struct hazptr_domain *d, struct hazptr_head *first,
+			struct hazptr_head *last)
+{
+	struct hazptr_head *head;
+	size_t n = 1;
+
+	for (head = first; head != last; head = head->next) {
+		if (!head)
+			hazptr_die_("hazptr_retire_list", last,
+				    "the chain does not lead to it");
+		check_address("hazptr_retire_list", head->object);
+		n++;
+	}
+	check_address("hazptr_retire_list", last->object);
+	retire_chain(hazptr_own_record_(), &hazptr_domain_or_default_(d)->own,
+		     first, last, n);
+}
+
+/* An object without a head, and the node that carries it. */
+struct node {
+	struct hazptr_head head;
+	void *object;
+	void (*destroy)(void *);
+};
+
+static void destroy_node(struct hazptr_head *head)
+{
+	struct node *node = HAZPTR_CONTAINER(head, struct node, head);
+
+	node->destroy(node->object);
+	hazptr_free_(node);
+}
+
+void hazptr_retire_ptr(struct hazptr_domain *d, void *object,
+		       void (*destroy)(void *))
+{
+	struct node *node = hazptr_alloc_(sizeof(*node));
+
+	if (!node) {
+		hazptr_synchronize(object);
+		destroy(object);
+		return;
+	}
+	node->object = object;
+	node->destroy = destroy;
+	hazptr_retire_(d, &node->head, object, destroy_node);
+}

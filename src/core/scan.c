@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/scan.c - which retired objects does nobody hold any more
+ *
+ *	1. take what was retired		(before the fence)
+ *	2. heavy fence				(HP7)
+ *	3. read all slots into a set		(after the fence)
+ *	4. sift: in the set, keep; else free, or hand to its function
+ *
+ * Cost: O(slots + retired), plus the fence. Nothing is allocated. Frees come
+ * after the locks are dropped.
+ *
+ * While an object stands in a line, two low bits of its address in the head
+ * are the scan's: MARKED, it was in a set of an earlier round; SEEN, this walk
+ * has met it, so that an object that was retired twice is met twice.
+ */
+#include "core.h"
+
+#define MARKED ((uintptr_t)1)
+#define SEEN ((uintptr_t)2)
+
+/* What was retired since the last time joins the next sift. */
+static bool collect(struct hazptr_domain *d)
+{
+	struct hazptr_cohort *c;
+	bool any = false;
+
+	for (c = d->cohorts; c; c = c->next) {
+		/* order RT3: whole heads, unlinked before; pairs with RT2 */
+		c->fresh = hazptr_exchange_(&c->retired, NULL, acquire);
+		any |= c->fresh || c->line;
+	}
+	return any;
+}
+
+/*
+ * The same, into the line at once, for whoever needs a place behind all that
+ * was retired so far. With the scan lock. Returns that place.
+ */
+struct hazptr_head **hazptr_line_end_(struct hazptr_cohort *c)
+{
+	struct hazptr_head **end = &c->line;
+
+	while (*end)
+		end = &(*end)->next;
+	/* order RT3: whole heads, unlinked before; pairs with RT2 */
+	*end = hazptr_exchange_(&c->retired, NULL, acquire);
+	while (*end)
+		end = &(*end)->next;
+	return end;
+}
+
+static void mark(struct hazptr_head *head)
+{
+	uintptr_t object;
+
+	for (; head; head = head->next) {
+		object = (uintptr_t)head->object;
+		if (hazptr_snapshot_has_(object))
+			head->object = (void *)(object | MARKED);
+	}
+}
+
+/* A round of the snapshot is full: remember what it holds. */
+void hazptr_mark_(struct hazptr_domain *d)
+{
+	struct hazptr_cohort *c;
+
+	for (c = d->cohorts; c; c = c->next) {
+		mark(c->line);
+		mark(c->fresh);
+	}
+}
+
+static void make_ready(struct hazptr_cohort *c, struct hazptr_head *head)
+{
+	if (!c->ready)
+		c->ready_end = &c->ready;
+	*c->ready_end = head;
+	c->ready_end = &head->next;
+}
+
+/* One sift: where the next of each kind goes, and how many there were. */
+struct sift {
+	struct hazptr_cohort *cohort;
+	struct hazptr_head **line_end;
+	struct hazptr_head **free_end;
+	long kept;
+	long freed;
+	long ready;
+};
+
+/* What is kept stays in order; a barrier's marker leaves only as the first. */
+static inline bool keeps(const struct sift *s, struct hazptr_head *head)
+{
+	uintptr_t object = (uintptr_t)head->object;
+
+	if (hazptr_unlikely_(!object))
+		return s->line_end != &s->cohort->line;
+	if (hazptr_unlikely_(object & SEEN))
+		hazptr_die_("hazptr_retire",
+			    (void *)(object & ~(MARKED | SEEN)),
+			    "retired twice");
+	head->object = (void *)(object | SEEN);
+	return (object & MARKED) || hazptr_snapshot_has_(object);
+}
+
+static void sift_list(struct sift *s, struct hazptr_head *head)
+{
+	struct hazptr_head *next;
+
+	for (; head; head = next) {
+		next = head->next;
+		if (keeps(s, head)) {
+			*s->line_end = head;
+			s->line_end = &head->next;
+			s->kept += head->object != NULL;
+		} else if (!head->reclaim) {
+			*s->free_end = head;
+			s->free_end = &head->next;
+			s->freed++;
+		} else {
+			s->ready += head->object != NULL;
+			make_ready(s->cohort, head);
+		}
+	}
+}
+
+static void sift_cohort(struct sift *s, struct hazptr_cohort *c)
+{
+	struct hazptr_head *line = c->line, *fresh = c->fresh, *head;
+
+	s->cohort = c;
+	s->line_end = &c->line;
+	c->fresh = NULL;
+	sift_list(s, line);
+	sift_list(s, fresh);
+	*s->line_end = NULL;
+	if (c->ready)
+		*c->ready_end = NULL;
+	for (head = c->line; head; head = head->next)
+		head->object = (void *)((uintptr_t)head->object &
+					~(MARKED | SEEN));
+}
+
+/* What is to be freed joins r's list; returns how many left the lines. */
+static size_t sift(struct hazptr_record_ *r, struct hazptr_domain *d)
+{
+	struct sift s = { .free_end = &r->freeing.list };
+	struct hazptr_cohort *c;
+
+	while (*s.free_end)
+		s.free_end = &(*s.free_end)->next;
+	for (c = d->cohorts; c; c = c->next)
+		sift_cohort(&s, c);
+	*s.free_end = NULL;
+	/* order ST1: figures; pairs with ST1 */
+	hazptr_store_(&d->kept, s.kept, relaxed);
+	hazptr_fetch_add_(&d->ready, s.ready, relaxed);
+	hazptr_fetch_add_(&d->reclaimed, s.freed, relaxed);
+	hazptr_fetch_add_(&d->scans, 1, relaxed);
+	hazptr_fetch_add_(&d->heavy_fences, 1, relaxed);
+	/* order BG1: after the count of ready; pairs with BG5 */
+	hazptr_fetch_sub_(&d->reserved, s.freed + s.ready, seq_cst);
+	return (size_t)(s.freed + s.ready);
+}
+
+/* free(object): the fields of the head are the library's until then. */
+void hazptr_free_all_(struct hazptr_record_ *r)
+{
+	struct hazptr_head *head;
+
+	while ((head = r->freeing.list)) {
+		r->freeing.list = head->next;
+		hazptr_free_((void *)((uintptr_t)head->object &
+				      ~(MARKED | SEEN)));
+	}
+}
+
+/*
+ * Scan for n domains, with one heavy fence. Several scan locks are taken in
+ * the order of the list of domains.
+ */
+size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
+		    size_t n)
+{
+	size_t i, left = 0;
+	bool any = false;
+
+	hazptr_activity_begin_(&r->freeing, n == 1 ? d[0] : NULL);
+	for (i = 0; i < n; i++) {
+		hazptr_lock_(&d[i]->scan_lock);
+		any |= collect(d[i]);
+	}
+	HAZPTR_TEST_POINT("scan:collected");
+	if (any) {
+		hazptr_fence_heavy(); /* order HP7: HP3, HP4, HP10, OV3 */
+		HAZPTR_TEST_POINT("scan:fenced");
+		hazptr_snapshot_lock_();
+		hazptr_snapshot_take_(d, n);
+		for (i = 0; i < n; i++)
+			left += sift(r, d[i]);
+		hazptr_snapshot_unlock_();
+	}
+	for (i = 0; i < n; i++)
+		hazptr_unlock_(&d[i]->scan_lock);
+	HAZPTR_TEST_POINT("scan:sifted");
+	hazptr_free_all_(r);
+	hazptr_activity_end_(&r->freeing);
+	return left;
+}

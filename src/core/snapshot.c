@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/snapshot.c - what all guards hold, as a set
+ *
+ * Values are collected first and hashed afterwards into a table that fits
+ * them, so that the cost follows the slots in use. The memory was reserved
+ * when contexts registered. Overflow guards are not counted there: when the
+ * table is full, the objects found in it are marked and it is filled anew. An
+ * object that is marked in any round is kept, so any size of table is right.
+ *
+ * The order of the walk is part of the protocol: all slots, then all overflow
+ * lists. A protection only ever moves in that direction.
+ */
+#include "slot.h"
+
+#include <string.h>
+
+#define STATIC_SLOTS (CHUNK_RECORDS * HAZPTR_CONTEXT_SLOTS)
+
+static uintptr_t static_memory[3 * STATIC_SLOTS];
+
+/* `values` has room for `size`, and `set`, behind it, for twice as many. */
+static struct {
+	struct hazptr_lock lock;
+	size_t size;
+	size_t n;
+	size_t mask;
+	uintptr_t *values;
+	uintptr_t *set;
+} snapshot = { { 0 }, STATIC_SLOTS,  0, 0, static_memory,
+	       static_memory + STATIC_SLOTS };
+
+static inline size_t hash(uintptr_t object)
+{
+	return (size_t)(((uint64_t)object * 0x9E3779B97F4A7C15u) >> 32);
+}
+
+static void hash_values(void)
+{
+	size_t size = 4, i, k;
+
+	while (size < 2 * snapshot.n)
+		size *= 2;
+	snapshot.mask = size - 1;
+	memset(snapshot.set, 0, size * sizeof(*snapshot.set));
+	for (i = 0; i < snapshot.n; i++) {
+		k = hash(snapshot.values[i]);
+		while (snapshot.set[k & snapshot.mask])
+			k++;
+		snapshot.set[k & snapshot.mask] = snapshot.values[i];
+	}
+}
+
+bool hazptr_snapshot_has_(uintptr_t object)
+{
+	size_t k = hash(object);
+	uintptr_t seen;
+
+	if (!snapshot.n)
+		return false;
+	for (;; k++) {
+		seen = snapshot.set[k & snapshot.mask];
+		if (!seen)
+			return false;
+		if (seen == object)
+			return true;
+	}
+}
+
+static void add(uintptr_t value, struct hazptr_domain *const *d, size_t n)
+{
+	size_t i;
+
+	if (!value)
+		return;
+	if (snapshot.n == snapshot.size) {
+		hash_values();
+		for (i = 0; i < n; i++)
+			hazptr_mark_(d[i]);
+		snapshot.n = 0;
+	}
+	snapshot.values[snapshot.n++] = value;
+}
+
+static void add_overflow(struct hazptr_record_ *r,
+			 struct hazptr_domain *const *d, size_t n)
+{
+	struct hazptr_guard *g;
+
+	/* order OV7: a hint, the lock decides; pairs with OV2 */
+	if (!hazptr_load_(&r->overflow, relaxed))
+		return;
+	hazptr_lock_(&r->overflow_lock);
+	for (g = r->overflow; g; g = g->next)
+		/* order HP8: uses of what stood there are done; HP6, HP2 */
+		add(hazptr_load_(&g->own.value, acquire), d, n);
+	hazptr_unlock_(&r->overflow_lock);
+}
+
+static void add_overflows(struct hazptr_domain *const *d, size_t n)
+{
+	struct record_iterator it;
+	struct hazptr_record_ *r;
+	sigset_t before;
+
+	/* order OV4: after the slots, after HP7; pairs with OV1, OV6 */
+	if (!hazptr_load_(&hazptr_overflows_, acquire))
+		return;
+	hazptr_signals_block_(&before);
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
+		add_overflow(r, d, n);
+	add_overflow(&hazptr_shared_record_, d, n);
+	hazptr_signals_restore_(&before);
+}
+
+/* With the lock held, after the heavy fence; marks in the domains' lines. */
+void hazptr_snapshot_take_(struct hazptr_domain *const *d, size_t n)
+{
+	bool marker = hazptr_fence_mode() == HAZPTR_FENCE_MARKER;
+	struct record_iterator it;
+	struct hazptr_record_ *r;
+	int i;
+
+	snapshot.n = 0;
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
+		for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
+			add(slot_read(&r->slots[i], marker), d, n);
+	HAZPTR_TEST_POINT("scan:slots");
+	add_overflows(d, n);
+	hash_values();
+}
+
+/* Without memory the old table serves, in more rounds. */
+void hazptr_snapshot_reserve_(size_t slots)
+{
+	uintptr_t *memory, *old = NULL;
+	size_t size = STATIC_SLOTS;
+
+	/* order ST1: a guess, looked at again under the lock; ST1 */
+	if (slots <= hazptr_load_(&snapshot.size, relaxed))
+		return;
+	while (size < slots)
+		size *= 2;
+	memory = hazptr_alloc_(3 * size * sizeof(*memory));
+	if (!memory)
+		return;
+	hazptr_lock_(&snapshot.lock);
+	if (size > snapshot.size) {
+		old = snapshot.values;
+		snapshot.values = memory;
+		snapshot.set = memory + size;
+		/* order ST1: a figure for the guess above; pairs with ST1 */
+		hazptr_store_(&snapshot.size, size, relaxed);
+		memory = NULL;
+	}
+	hazptr_unlock_(&snapshot.lock);
+	hazptr_free_(memory);
+	if (old != static_memory)
+		hazptr_free_(old);
+}
+
+void hazptr_snapshot_lock_(void)
+{
+	hazptr_lock_(&snapshot.lock);
+}
+
+void hazptr_snapshot_unlock_(void)
+{
+	hazptr_unlock_(&snapshot.lock);
+}

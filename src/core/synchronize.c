@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/synchronize.c - wait until no guard holds an object
+ *
+ * The object is unpublished, so a slot that does not hold it after the heavy
+ * fence never will in earnest. Slot by slot, in the order of every scan, and
+ * without a lock: who waits here for a sleeping reader delays nobody.
+ */
+#include "slot.h"
+
+#include <errno.h>
+
+struct wanted {
+	const void *const *objects;
+	size_t n;
+	uint64_t deadline;
+	const char *call;
+};
+
+static bool holds(const struct wanted *w, uintptr_t value)
+{
+	size_t i;
+
+	for (i = 0; value && i < w->n; i++)
+		if (value == (uintptr_t)w->objects[i])
+			return true;
+	return false;
+}
+
+/* Nobody else will ever release it: say so instead of waiting. */
+static void check_own(const struct wanted *w, const struct hazptr_record_ *r,
+		      uintptr_t value, bool detached)
+{
+	if (w->deadline == UINT64_MAX && r == hazptr_self_.record && !detached)
+		hazptr_die_(w->call, (const void *)value,
+			    "a guard of the calling thread holds it");
+}
+
+static int wait_slot(const struct wanted *w, struct hazptr_record_ *r, int i)
+{
+	bool marker = hazptr_fence_mode() == HAZPTR_FENCE_MARKER;
+	struct hazptr_backoff backoff = { 0 };
+	uintptr_t first = slot_read(&r->slots[i], marker);
+
+	if (!holds(w, first))
+		return 0;
+	check_own(w, r, first, r->detached >> i & 1);
+	while (slot_read(&r->slots[i], marker) == first) {
+		if (hazptr_now_() >= w->deadline)
+			return -ETIMEDOUT;
+		hazptr_backoff_(&backoff, w->deadline);
+	}
+	return 0;
+}
+
+static bool overflow_holds(const struct wanted *w, struct hazptr_record_ *r)
+{
+	struct hazptr_guard *g;
+	sigset_t before;
+	bool found = false;
+
+	/* order OV7: a hint, the lock decides; pairs with OV2 */
+	if (!hazptr_load_(&r->overflow, relaxed))
+		return false;
+	hazptr_signals_block_(&before);
+	hazptr_lock_(&r->overflow_lock);
+	for (g = r->overflow; g && !found; g = g->next) {
+		/* order HP8: uses of what stood there are done; HP6, HP2 */
+		found = holds(w, hazptr_load_(&g->own.value, acquire));
+		if (found)
+			check_own(w, r, g->own.value, g->held & DETACHED);
+	}
+	hazptr_unlock_(&r->overflow_lock);
+	hazptr_signals_restore_(&before);
+	return found;
+}
+
+static int wait_overflow(const struct wanted *w, struct hazptr_record_ *r)
+{
+	struct hazptr_backoff backoff = { 0 };
+
+	while (overflow_holds(w, r)) {
+		if (hazptr_now_() >= w->deadline)
+			return -ETIMEDOUT;
+		hazptr_backoff_(&backoff, w->deadline);
+	}
+	return 0;
+}
+
+static int wait_all(const struct wanted *w)
+{
+	struct record_iterator it;
+	struct hazptr_record_ *r;
+	int error = 0, i;
+
+	hazptr_fence_heavy(); /* order HP7: HP3, HP4, HP10, OV3 */
+	for (r = hazptr_record_first_(&it); r && !error;
+	     r = hazptr_record_next_(&it))
+		for (i = 0; i < HAZPTR_CONTEXT_SLOTS && !error; i++)
+			error = wait_slot(w, r, i);
+	/* order OV4: after the slots, after HP7; pairs with OV1, OV6 */
+	if (error || !hazptr_load_(&hazptr_overflows_, acquire))
+		return error;
+	for (r = hazptr_record_first_(&it); r && !error;
+	     r = hazptr_record_next_(&it))
+		error = wait_overflow(w, r);
+	return error ? error : wait_overflow(w, &hazptr_shared_record_);
+}
+
+void hazptr_synchronize(const void *object)
+{
+	struct wanted w = { &object, 1, UINT64_MAX, "hazptr_synchronize" };
+
+	wait_all(&w);
+}
+
+int hazptr_synchronize_until(const void *object,
+			     const struct timespec *deadline)
+{
+	struct wanted w = { &object, 1, UINT64_MAX,
+			    "hazptr_synchronize_until" };
+
+	if (deadline) {
+		if (deadline->tv_nsec < 0 || deadline->tv_nsec > 999999999)
+			return -EINVAL;
+		w.deadline = deadline->tv_sec < 0 ?
+				     0 :
+				     (uint64_t)deadline->tv_sec * 1000000000u +
+					     (uint64_t)deadline->tv_nsec;
+	}
+	return wait_all(&w);
+}
+
+void hazptr_synchronize_many(const void *const *objects, size_t n)
+{
+	struct wanted w = { objects, n, UINT64_MAX,
+			    "hazptr_synchronize_many" };
+
+	wait_all(&w);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/thread.c - a thread meets the library, and leaves it
+ *
+ * An unregistered thread's `slots` lead to slots that are never free, so the
+ * inline paths need no test for it; nor do they for the modes in which they
+ * may not be used.
+ */
+#include "slot.h"
+
+#define BUSY HAZPTR_SLOT_IDLE_
+
+static struct hazptr_slot busy_slots[HAZPTR_CONTEXT_SLOTS] HAZPTR_ALIGNED_LINE =
+	{ { BUSY }, { BUSY }, { BUSY }, { BUSY },
+	  { BUSY }, { BUSY }, { BUSY }, { BUSY } };
+
+__thread struct hazptr_self_ hazptr_self_
+	__attribute__((__tls_model__("initial-exec"))) = { busy_slots, NULL,
+							    NULL };
+
+static struct {
+	struct hazptr_lock lock;
+	uint32_t ready;
+} once;
+
+/* The guards of this thread now take their slots from @r. */
+void hazptr_self_use_(struct hazptr_record_ *r)
+{
+	hazptr_self_.record = r;
+	if (r && hazptr_fence_mode() == HAZPTR_FENCE_MEMBARRIER)
+		hazptr_self_.slots = r->slots;
+	else
+		hazptr_self_.slots = busy_slots;
+}
+
+void hazptr_self_adopt_(struct hazptr_record_ *r)
+{
+	hazptr_self_.own = r;
+	hazptr_self_use_(r);
+}
+
+static void drop_slots(struct hazptr_record_ *r)
+{
+	uintptr_t object;
+	int i;
+
+	for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++) {
+		/* order ST2: the owner reads its own; pairs with ST2 */
+		object = hazptr_load_(&r->slots[i].value, relaxed) & ~MARKER;
+		if (!object || (r->detached >> i & 1))
+			continue;
+		if (object != HAZPTR_SLOT_IDLE_)
+			hazptr_warn_("thread exit", (const void *)object,
+				     "a guard still holds it; dropped");
+		slot_clear_to(&r->slots[i], 0);
+	}
+}
+
+/* Signal handlers find the thread unregistered from the first line on. */
+static void thread_exit(void *arg)
+{
+	struct hazptr_record_ *r = arg;
+	sigset_t before;
+
+	HAZPTR_TEST_POINT("exit:begin");
+	hazptr_signals_block_(&before);
+	if (hazptr_self_.record != r)
+		hazptr_context_switch(NULL);
+	hazptr_self_adopt_(NULL);
+	hazptr_lanes_leave_(r);
+	drop_slots(r);
+	hazptr_overflow_drop_(r, false);
+	hazptr_record_give_back_(r);
+	hazptr_signals_restore_(&before);
+}
+
+static bool hooks_ready(void)
+{
+	bool ready;
+
+	/* order FM1: the hooks are in place; pairs with FM2 */
+	if (hazptr_load_(&once.ready, acquire))
+		return true;
+	hazptr_lock_(&once.lock);
+	ready = hazptr_load_(&once.ready, relaxed); /* private: locked */
+	if (!ready) {
+		ready = hazptr_thread_hooks_(thread_exit, hazptr_fork_prepare_,
+					     hazptr_fork_parent_,
+					     hazptr_fork_child_);
+		if (ready)
+			hazptr_pin_();
+		/* order FM2: after the hooks; pairs with FM1 */
+		hazptr_store_(&once.ready, ready, release);
+	}
+	hazptr_unlock_(&once.lock);
+	return ready;
+}
+
+/* Once per thread; again when a late destructor comes back. */
+struct hazptr_record_ *hazptr_self_register_(void)
+{
+	struct hazptr_record_ *r = NULL;
+	sigset_t before;
+
+	hazptr_signals_block_(&before);
+	if (hooks_ready())
+		r = hazptr_record_take_(RECORD_THREAD);
+	if (r && !hazptr_thread_at_exit_(r)) {
+		hazptr_record_give_back_(r);
+		r = NULL;
+	}
+	if (r)
+		hazptr_self_adopt_(r);
+	hazptr_signals_restore_(&before);
+	return r;
+}

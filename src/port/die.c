@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* port/die.c - say what is wrong in one line; the only abort */
+#include "port.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#ifdef HAZPTR_TESTING
+void (*hazptr_test_point_)(const char *point);
+#endif
+
+/* One write, so that lines of several threads do not mix. */
+void hazptr_warn_(const char *call, const void *object, const char *what)
+{
+	char line[256];
+	int n = snprintf(line, sizeof(line), "hazptr: %s: %p: %s\n", call,
+			 object, what);
+
+	if (n > (int)sizeof(line) - 1)
+		n = (int)sizeof(line) - 1;
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+		return; /* nowhere to say it */
+}
+
+_Noreturn void hazptr_die_(const char *call, const void *object,
+			   const char *what)
+{
+	hazptr_warn_(call, object, what);
+	abort();
+}

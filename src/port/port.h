@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * port/port.h - all that the library wants from the system
+ *
+ * Layer 0: below it only libc and the kernel. One file per idea: die.c (the
+ * only abort), alloc.c (the only malloc), lock.c (the library's own lock),
+ * wait.c (futex and time), fence.c (the two halves of the fence), thread.c
+ * (signals, threads, fork), module.c (dlopen and dlclose).
+ */
+#ifndef HAZPTR_PORT_H
+#define HAZPTR_PORT_H
+
+#include <hazptr/fence.h>
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define HAZPTR_CACHE_LINE 64
+#define HAZPTR_ALIGNED_LINE __attribute__((__aligned__(HAZPTR_CACHE_LINE)))
+#define HAZPTR_CONTAINER(p, type, member) \
+	((type *)(void *)((char *)(p) - offsetof(type, member)))
+
+/* die.c */
+
+/* One line "hazptr: CALL: OBJECT: WHAT" on stderr, then abort. */
+_Noreturn void hazptr_die_(const char *call, const void *object,
+			   const char *what);
+/* The same line, and the program goes on. */
+void hazptr_warn_(const char *call, const void *object, const char *what);
+
+/* alloc.c: zeroed, on a cache line of its own; NULL when there is none. */
+void *hazptr_alloc_(size_t size);
+void hazptr_free_(void *p);
+
+/* wait.c */
+uint64_t hazptr_now_(void); /* CLOCK_MONOTONIC, nanoseconds */
+/* Sleep while *word == value, at most for ns; UINT64_MAX: for ever. */
+void hazptr_wait_(const uint32_t *word, uint32_t value, uint64_t ns);
+void hazptr_wake_(const uint32_t *word);
+/* Waiting for another thread without a word to sleep on: dearer each time. */
+struct hazptr_backoff {
+	unsigned turn;
+};
+void hazptr_backoff_(struct hazptr_backoff *b, uint64_t deadline);
+
+/* lock.c: one word, zeroed = free; never held while waiting for a reader. */
+struct hazptr_lock {
+	uint32_t word;
+};
+void hazptr_lock_(struct hazptr_lock *l);
+void hazptr_unlock_(struct hazptr_lock *l);
+/* In the child of a fork: whoever held it does not exist here. */
+void hazptr_lock_reset_(struct hazptr_lock *l);
+
+/* fence.c */
+void hazptr_fence_after_fork_(void);
+
+/* thread.c */
+void hazptr_signals_block_(sigset_t *before);
+void hazptr_signals_restore_(const sigset_t *before);
+/* Once per process: what runs at each thread's exit and around fork. */
+bool hazptr_thread_hooks_(void (*at_exit)(void *), void (*prepare)(void),
+			  void (*parent)(void), void (*child)(void));
+/* Have this thread's exit call at_exit(arg). False: no memory. */
+bool hazptr_thread_at_exit_(void *arg);
+/* A thread of the library's: all signals blocked, named, detached. */
+bool hazptr_thread_start_(void *(*run)(void *), void *arg, const char *name);
+
+/* module.c: keep this code mapped until the process ends. */
+void hazptr_pin_(void);
+
+/*
+ * Where a directed test can stop a thread. In the testing build the function,
+ * when set, is called with the name of the point.
+ */
+#ifdef HAZPTR_TESTING
+extern void (*hazptr_test_point_)(const char *point);
+#define HAZPTR_TEST_POINT(name)                      \
+	do {                                         \
+		if (hazptr_test_point_)              \
+			hazptr_test_point_(name);    \
+	} while (0)
+#else
+#define HAZPTR_TEST_POINT(name) ((void)0)
+#endif
+
+#endif /* HAZPTR_PORT_H */
