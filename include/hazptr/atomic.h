@@ -50,9 +50,9 @@
 #define hazptr_fetch_xor_(p, v, order) \
 	__atomic_fetch_xor((p), (v), HAZPTR_ORDER_##order)
 /* On failure *expected becomes what was seen. */
-#define hazptr_cas_(p, expected, desired, success, failure)           \
-	__atomic_compare_exchange_n((p), (expected), (desired), 0,     \
-				    HAZPTR_ORDER_##success,            \
+#define hazptr_cas_(p, expected, desired, success, failure)        \
+	__atomic_compare_exchange_n((p), (expected), (desired), 0, \
+				    HAZPTR_ORDER_##success,        \
 				    HAZPTR_ORDER_##failure)
 #define hazptr_fence_(order) __atomic_thread_fence(HAZPTR_ORDER_##order)
 /* Holds the compiler, not the processor. */

@@ -174,9 +174,9 @@ static inline T *hazptr_slot_try_protect(struct hazptr_slot *s, T *const *src)
  * Order: acquire, as hazptr_protect().
  * Return: the object, T *; NULL when *src was NULL.
  */
-#define hazptr_slot_protect(s, src)                    \
-	((__typeof__(*(src)))hazptr_slot_protect_word_( \
-		(s), hazptr_source_(src)))
+#define hazptr_slot_protect(s, src)                         \
+	((__typeof__(*(src)))hazptr_slot_protect_word_((s), \
+						       hazptr_source_(src)))
 
 /**
  * hazptr_slot_try_protect - one attempt
@@ -186,7 +186,7 @@ static inline T *hazptr_slot_try_protect(struct hazptr_slot *s, T *const *src)
  * Return: the object; NULL when *src was NULL or changed meanwhile, and then
  * the slot protects nothing.
  */
-#define hazptr_slot_try_protect(s, src)                    \
+#define hazptr_slot_try_protect(s, src)                     \
 	((__typeof__(*(src)))hazptr_slot_try_protect_word_( \
 		(s), hazptr_source_(src)))
 

@@ -71,15 +71,31 @@ struct hazptr_slot {
  * struct hazptr_guard - keeps at most one object alive
  *
  * Zeroed memory is an empty guard. The fields are the library's.
+ *
+ * `slot` is all that the inline paths write; the rest is for the slow ones. It
+ * lives in the guard itself or, with HAZPTR_GUARD(), in a second object: then
+ * nobody outside ever sees the address of the first one, and the compiler may
+ * keep it in a register. A protect and a release are two stores instead of
+ * five.
  */
 struct hazptr_guard {
-	struct hazptr_slot *slot; /* the slot that the inline paths use */
-	uintptr_t held;		  /* else: a slot, or a record and tags */
-	struct hazptr_slot own;	  /* the overflow slot, and ... */
+	uintptr_t slot;		   /* 0: empty; odd: the rest; else a slot */
+	struct hazptr_guard *rest; /* where the fields below are; NULL: here */
+	uintptr_t held;		   /* a slot, or a record and tags */
+	struct hazptr_slot own;	   /* the overflow slot, and ... */
 	struct hazptr_guard *next; /* ... its place in the record's list */
 };
 
-#define HAZPTR_GUARD_INIT { 0, 0, { 0 }, 0 }
+#define HAZPTR_GUARD_INIT         \
+	{                         \
+		0, 0, 0, { 0 }, 0 \
+	}
+
+/* In `slot`: the guard has a place that the inline paths leave alone. */
+#define HAZPTR_ELSEWHERE_ ((uintptr_t)1)
+
+/* At -O2 too: a guard whose address goes to a call is no register. */
+#define HAZPTR_INLINE_ static inline __attribute__((__always_inline__))
 
 struct hazptr_record_;
 
@@ -96,40 +112,55 @@ struct hazptr_self_ {
 extern __thread struct hazptr_self_ hazptr_self_
 	__attribute__((__tls_model__("initial-exec")));
 
-uintptr_t hazptr_protect_slow_(struct hazptr_guard *g, const hazptr_word_ *src,
-			       uintptr_t tag_mask);
-bool hazptr_try_protect_slow_(struct hazptr_guard *g, uintptr_t *ptr,
-			      const hazptr_word_ *src);
-void hazptr_hold_slow_(struct hazptr_guard *g, uintptr_t object);
-void hazptr_release_slow_(struct hazptr_guard *g);
+/* What a slow path returns: a word of the source, the guard's new slot. */
+struct hazptr_seen_ {
+	uintptr_t word;
+	uintptr_t slot;
+};
+
+struct hazptr_seen_ hazptr_protect_slow_(struct hazptr_guard *rest,
+					 uintptr_t slot,
+					 const hazptr_word_ *src,
+					 uintptr_t tag_mask);
+struct hazptr_seen_ hazptr_try_protect_slow_(struct hazptr_guard *rest,
+					     uintptr_t slot, uintptr_t expected,
+					     const hazptr_word_ *src);
+uintptr_t hazptr_hold_slow_(struct hazptr_guard *rest, uintptr_t slot,
+			    uintptr_t object);
+void hazptr_release_slow_(uintptr_t slot);
+
+/* The compiler may know that a slot is neither 0 nor odd. */
+HAZPTR_INLINE_ uintptr_t hazptr_place_(const struct hazptr_slot *slot)
+{
+	uintptr_t place = (uintptr_t)slot;
+
+	if (!place || (place & HAZPTR_ELSEWHERE_))
+		__builtin_unreachable();
+	return place;
+}
 
 /*
- * The slot that the inline paths may use, or NULL. Nothing but the slot itself
- * is written until the slot is taken: a signal handler that runs in between
- * takes the same slot and gives it back before it returns.
+ * A free slot of the thread's, or 0. Nothing but the slot itself is written
+ * until it is taken: a signal handler that runs in between takes the same
+ * slot, and gives it back before it returns.
  */
-static inline struct hazptr_slot *hazptr_guard_slot_(struct hazptr_guard *g)
+HAZPTR_INLINE_ uintptr_t hazptr_free_slot_(void)
 {
-	struct hazptr_slot *slot = g->slot;
+	struct hazptr_slot *slot = hazptr_self_.slots;
 
-	if (slot)
-		return slot;
-	if (hazptr_unlikely_(g->held != 0))
-		return NULL;
-	slot = hazptr_self_.slots;
 	/* order HP1: the last user's accesses are done; pairs with HP6 */
 	if (hazptr_likely_(!hazptr_load_(&slot->value, acquire)))
-		return slot;
+		return hazptr_place_(slot);
 	slot++;
 	if (!hazptr_load_(&slot->value, acquire)) /* order HP1: HP6 */
-		return slot;
-	return NULL;
+		return hazptr_place_(slot);
+	return 0;
 }
 
 /* Publish in the slot, look again. False: the source changed to *word. */
-static inline bool hazptr_slot_validate_(struct hazptr_slot *slot,
-					 uintptr_t object, uintptr_t *word,
-					 const hazptr_word_ *src)
+HAZPTR_INLINE_ bool hazptr_slot_validate_(struct hazptr_slot *slot,
+					  uintptr_t object, uintptr_t *word,
+					  const hazptr_word_ *src)
 {
 	uintptr_t seen = *word;
 
@@ -141,7 +172,7 @@ static inline bool hazptr_slot_validate_(struct hazptr_slot *slot,
 	return hazptr_likely_(*word == seen);
 }
 
-static inline void hazptr_slot_release_(struct hazptr_slot *slot)
+HAZPTR_INLINE_ void hazptr_slot_release_(struct hazptr_slot *slot)
 {
 	/* order HP6: all uses before the slot is seen free; HP8, HP1 */
 	hazptr_store_(&slot->value, 0, release);
@@ -157,70 +188,124 @@ static inline void hazptr_slot_release_(struct hazptr_slot *slot)
  * but for a guard whose embedded slot serves; signal-safe.
  * Order: release: every use of the object happens before it is reclaimed.
  */
-static inline void hazptr_release(struct hazptr_guard *g)
+HAZPTR_INLINE_ void hazptr_release(struct hazptr_guard *g)
 {
-	struct hazptr_slot *slot = g->slot;
+	uintptr_t slot = g->slot;
+
+	if (hazptr_unlikely_(slot & HAZPTR_ELSEWHERE_))
+		hazptr_release_slow_(slot);
+	else if (hazptr_likely_(slot != 0))
+		hazptr_slot_release_((struct hazptr_slot *)slot);
+	g->slot = 0;
+}
+
+/* The guard's slot, or a free one, for the inline paths; 0: neither. */
+HAZPTR_INLINE_ struct hazptr_slot *hazptr_guard_slot_(uintptr_t slot)
+{
+	if (hazptr_unlikely_(slot & HAZPTR_ELSEWHERE_))
+		return NULL;
+	return (struct hazptr_slot *)(slot ? slot : hazptr_free_slot_());
+}
+
+/* A guard that was empty; `rest` is read before the atomic accesses. */
+HAZPTR_INLINE_ uintptr_t hazptr_protect_fresh_(struct hazptr_guard *g,
+					       const hazptr_word_ *src,
+					       uintptr_t tag_mask)
+{
+	struct hazptr_guard *rest = g->rest ? g->rest : g;
+	struct hazptr_seen_ seen = { 0, hazptr_free_slot_() };
+	struct hazptr_slot *slot = (struct hazptr_slot *)seen.slot;
 
 	if (hazptr_likely_(slot != NULL)) {
-		hazptr_slot_release_(slot);
-		g->slot = NULL;
-	} else if (hazptr_unlikely_(g->held != 0)) {
-		hazptr_release_slow_(g);
-	}
-}
-
-static inline uintptr_t hazptr_protect_word_(struct hazptr_guard *g,
-					     const hazptr_word_ *src,
-					     uintptr_t tag_mask)
-{
-	struct hazptr_slot *slot = hazptr_guard_slot_(g);
-	uintptr_t word;
-
-	if (hazptr_unlikely_(!slot))
-		return hazptr_protect_slow_(g, src, tag_mask);
-	word = hazptr_load_(src, relaxed); /* order HP5: a guess; HP4 decides */
-	do {
-		if (hazptr_unlikely_(!(word & ~tag_mask))) {
-			hazptr_slot_release_(slot);
-			g->slot = NULL;
-			return word;
+		/* order HP5: a guess that HP4 decides; pairs with HP4 */
+		seen.word = hazptr_load_(src, relaxed);
+		if (!(seen.word & ~tag_mask))
+			return seen.word;
+		if (hazptr_slot_validate_(slot, seen.word & ~tag_mask,
+					  &seen.word, src)) {
+			g->slot = hazptr_place_(slot);
+			return seen.word;
 		}
-	} while (!hazptr_slot_validate_(slot, word & ~tag_mask, &word, src));
-	g->slot = slot;
-	return word;
-}
-
-static inline bool hazptr_try_protect_word_(struct hazptr_guard *g,
-					    uintptr_t *ptr,
-					    const hazptr_word_ *src)
-{
-	struct hazptr_slot *slot = hazptr_guard_slot_(g);
-	uintptr_t object = *ptr;
-	bool same;
-
-	if (hazptr_unlikely_(!slot))
-		return hazptr_try_protect_slow_(g, ptr, src);
-	same = hazptr_slot_validate_(slot, object, ptr, src);
-	if (same && object) {
-		g->slot = slot;
-		return true;
 	}
-	hazptr_slot_release_(slot);
-	g->slot = NULL;
-	return same;
+	seen = hazptr_protect_slow_(rest, seen.slot, src, tag_mask);
+	g->slot = seen.slot;
+	return seen.word;
 }
 
-static inline void hazptr_hold_word_(struct hazptr_guard *g, uintptr_t object)
+/* A guard that has a slot: nothing but the slot is written. */
+HAZPTR_INLINE_ uintptr_t hazptr_protect_again_(struct hazptr_guard *g,
+					       const hazptr_word_ *src,
+					       uintptr_t tag_mask)
 {
-	struct hazptr_slot *slot = hazptr_guard_slot_(g);
+	struct hazptr_slot *slot = (struct hazptr_slot *)g->slot;
+	struct hazptr_seen_ seen;
+
+	/* order HP5: a guess that HP4 decides; pairs with HP4 */
+	seen.word = hazptr_load_(src, relaxed);
+	if (!(seen.word & ~tag_mask)) {
+		hazptr_slot_release_(slot);
+		g->slot = 0;
+		return seen.word;
+	}
+	if (hazptr_slot_validate_(slot, seen.word & ~tag_mask, &seen.word, src))
+		return seen.word;
+	seen = hazptr_protect_slow_(g->rest ? g->rest : g, (uintptr_t)slot, src,
+				    tag_mask);
+	g->slot = seen.slot;
+	return seen.word;
+}
+
+HAZPTR_INLINE_ uintptr_t hazptr_protect_word_(struct hazptr_guard *g,
+					      const hazptr_word_ *src,
+					      uintptr_t tag_mask)
+{
+	struct hazptr_seen_ seen = { 0, g->slot };
+
+	if (!seen.slot)
+		return hazptr_protect_fresh_(g, src, tag_mask);
+	if (hazptr_likely_(!(seen.slot & HAZPTR_ELSEWHERE_)))
+		return hazptr_protect_again_(g, src, tag_mask);
+	seen = hazptr_protect_slow_(g->rest ? g->rest : g, seen.slot, src,
+				    tag_mask);
+	g->slot = seen.slot;
+	return seen.word;
+}
+
+HAZPTR_INLINE_ bool hazptr_try_protect_word_(struct hazptr_guard *g,
+					     uintptr_t *ptr,
+					     const hazptr_word_ *src)
+{
+	struct hazptr_guard *rest = g->rest ? g->rest : g;
+	struct hazptr_seen_ seen = { *ptr, g->slot };
+	struct hazptr_slot *slot = hazptr_guard_slot_(seen.slot);
+	uintptr_t expected = *ptr;
 
 	if (hazptr_unlikely_(!slot)) {
-		hazptr_hold_slow_(g, object);
+		seen = hazptr_try_protect_slow_(rest, seen.slot, expected, src);
+	} else if (hazptr_slot_validate_(slot, expected, &seen.word, src) &&
+		   expected) {
+		seen.slot = hazptr_place_(slot);
+	} else {
+		hazptr_slot_release_(slot);
+		seen.slot = 0;
+	}
+	g->slot = seen.slot;
+	*ptr = seen.word;
+	return seen.word == expected;
+}
+
+HAZPTR_INLINE_ void hazptr_hold_word_(struct hazptr_guard *g, uintptr_t object)
+{
+	struct hazptr_guard *rest = g->rest ? g->rest : g;
+	struct hazptr_slot *slot = hazptr_guard_slot_(g->slot);
+
+	if (hazptr_unlikely_(!slot || !object)) {
+		g->slot = hazptr_hold_slow_(rest, g->slot, object);
 		return;
 	}
 	/* order HP2: after all uses of what stood there; pairs with HP8 */
 	hazptr_store_(&slot->value, object, release);
-	g->slot = object ? slot : NULL;
+	g->slot = hazptr_place_(slot);
 }
 
 /**
@@ -235,9 +320,9 @@ static inline void hazptr_hold_word_(struct hazptr_guard *g, uintptr_t object)
  * Context, Order: as hazptr_protect().
  * Return: the word as it stood in *src, flags and all.
  */
-static inline uintptr_t hazptr_protect_tagged(struct hazptr_guard *g,
-					      const uintptr_t *src,
-					      uintptr_t tag_mask)
+HAZPTR_INLINE_ uintptr_t hazptr_protect_tagged(struct hazptr_guard *g,
+					       const uintptr_t *src,
+					       uintptr_t tag_mask)
 {
 	return hazptr_protect_word_(g, (const hazptr_word_ *)src, tag_mask);
 }
@@ -271,24 +356,26 @@ void hazptr_detach(struct hazptr_guard *g);
 /**
  * HAZPTR_GUARD - declare a guard that is released at the end of its scope
  */
-#define HAZPTR_GUARD(name)                                           \
-	struct hazptr_guard name                                     \
-		__attribute__((__cleanup__(hazptr_release), __unused__)) = \
-			HAZPTR_GUARD_INIT
+#define HAZPTR_GUARD(name)                                                \
+	struct hazptr_guard name##_rest_;                                 \
+	struct hazptr_guard name                                          \
+		__attribute__((__cleanup__(hazptr_release), __unused__)); \
+	name.slot = 0;                                                    \
+	name.rest = &name##_rest_
 
 #ifdef __cplusplus
 } /* extern "C" */
 
 template <typename T>
-static inline T *hazptr_protect(struct hazptr_guard *g, T *const *src)
+HAZPTR_INLINE_ T *hazptr_protect(struct hazptr_guard *g, T *const *src)
 {
 	return reinterpret_cast<T *>(hazptr_protect_word_(
 		g, reinterpret_cast<const hazptr_word_ *>(src), 0));
 }
 
 template <typename T>
-static inline bool hazptr_try_protect(struct hazptr_guard *g, T **ptr,
-				      T *const *src)
+HAZPTR_INLINE_ bool hazptr_try_protect(struct hazptr_guard *g, T **ptr,
+				       T *const *src)
 {
 	uintptr_t word = reinterpret_cast<uintptr_t>(*ptr);
 	bool same = hazptr_try_protect_word_(
@@ -298,7 +385,7 @@ static inline bool hazptr_try_protect(struct hazptr_guard *g, T **ptr,
 	return same;
 }
 
-static inline void hazptr_hold(struct hazptr_guard *g, const void *object)
+HAZPTR_INLINE_ void hazptr_hold(struct hazptr_guard *g, const void *object)
 {
 	hazptr_hold_word_(g, reinterpret_cast<uintptr_t>(object));
 }
@@ -319,9 +406,8 @@ static inline void hazptr_hold(struct hazptr_guard *g, const void *object)
  * Order: acquire: the object is seen as it was when it was published.
  * Return: the object, T *; NULL when *src was NULL, and the guard is empty.
  */
-#define hazptr_protect(g, src)                                          \
-	((__typeof__(*(src)))hazptr_protect_word_(                      \
-		(g), hazptr_source_(src), 0))
+#define hazptr_protect(g, src) \
+	((__typeof__(*(src)))hazptr_protect_word_((g), hazptr_source_(src), 0))
 
 /**
  * hazptr_try_protect - one attempt, as in C++26
@@ -334,19 +420,19 @@ static inline void hazptr_hold(struct hazptr_guard *g, const void *object)
  * NULL that is seen again returns true and leaves the guard empty). False: the
  * guard is empty.
  */
-#define hazptr_try_protect(g, ptr, src)                                \
-	__extension__({                                                \
-		__typeof__(*(ptr)) *hazptr_ptr_ = (ptr);               \
-		uintptr_t hazptr_seen_ = (uintptr_t)*hazptr_ptr_;      \
-		bool hazptr_same_ = hazptr_try_protect_word_(          \
-			(g), &hazptr_seen_, hazptr_source_(src));      \
-		*hazptr_ptr_ = (__typeof__(*(ptr)))hazptr_seen_;       \
-		hazptr_same_;                                          \
+#define hazptr_try_protect(g, ptr, src)                           \
+	__extension__({                                           \
+		__typeof__(*(ptr)) *hazptr_ptr_ = (ptr);          \
+		uintptr_t hazptr_seen_ = (uintptr_t)*hazptr_ptr_; \
+		bool hazptr_same_ = hazptr_try_protect_word_(     \
+			(g), &hazptr_seen_, hazptr_source_(src)); \
+		*hazptr_ptr_ = (__typeof__(*(ptr)))hazptr_seen_;  \
+		hazptr_same_;                                     \
 	})
 
 /* The address of a pointer, as words; anything else does not compile. */
-#define hazptr_source_(src)                                               \
-	((const hazptr_word_ *)((void)sizeof(*(src) == (void *)0),        \
+#define hazptr_source_(src)                                        \
+	((const hazptr_word_ *)((void)sizeof(*(src) == (void *)0), \
 				(const void *)(src)))
 
 /**
@@ -363,7 +449,7 @@ static inline void hazptr_hold(struct hazptr_guard *g, const void *object)
  * Order: none; what keeps the object until now orders the guard before the
  * retirement.
  */
-static inline void hazptr_hold(struct hazptr_guard *g, const void *object)
+HAZPTR_INLINE_ void hazptr_hold(struct hazptr_guard *g, const void *object)
 {
 	hazptr_hold_word_(g, (uintptr_t)object);
 }

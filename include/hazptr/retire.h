@@ -70,9 +70,9 @@ void hazptr_retire_(struct hazptr_domain *d, struct hazptr_head *head,
  * Order: all that the caller did before happens before the function runs; so
  * does all that any reader did while its guard kept the object.
  */
-#define hazptr_retire(d, obj, member, fn)                                 \
-	__extension__({                                                   \
-		__typeof__(obj) hazptr_obj_ = (obj);                      \
+#define hazptr_retire(d, obj, member, fn)                                     \
+	__extension__({                                                       \
+		__typeof__(obj) hazptr_obj_ = (obj);                          \
 		hazptr_retire_((d), &hazptr_obj_->member, hazptr_obj_, (fn)); \
 	})
 
@@ -156,13 +156,13 @@ void hazptr_synchronize_many(const void *const *objects, size_t n);
  */
 struct hazptr_cohort {
 	struct hazptr_domain *domain;
-	struct hazptr_cohort *next;	/* in the domain; its scan lock */
-	struct hazptr_head *retired;	/* pushed by any thread, not scanned */
-	struct hazptr_head *fresh;	/* being scanned for the first time */
-	struct hazptr_head *line;	/* scanned again, in this order */
-	struct hazptr_head *ready;	/* wait for their function; scan lock */
+	struct hazptr_cohort *next;  /* in the domain; its scan lock */
+	struct hazptr_head *retired; /* pushed by any thread, not scanned */
+	struct hazptr_head *fresh;   /* being scanned for the first time */
+	struct hazptr_head *line;    /* scanned again, in this order */
+	struct hazptr_head *ready;   /* wait for their function; scan lock */
 	struct hazptr_head **ready_end;
-	uint64_t serial;		/* order of making, for barriers */
+	uint64_t serial; /* order of making, for barriers */
 };
 
 /**
@@ -178,11 +178,11 @@ int hazptr_cohort_init(struct hazptr_cohort *c, struct hazptr_domain *d);
  * hazptr_cohort_retire - as hazptr_retire(), into a cohort
  * @fn: NULL for free(obj)
  */
-#define hazptr_cohort_retire(c, obj, member, fn)                      \
-	__extension__({                                               \
-		__typeof__(obj) hazptr_obj_ = (obj);                  \
-		hazptr_cohort_retire_((c), &hazptr_obj_->member,      \
-				      hazptr_obj_, (fn));             \
+#define hazptr_cohort_retire(c, obj, member, fn)                              \
+	__extension__({                                                       \
+		__typeof__(obj) hazptr_obj_ = (obj);                          \
+		hazptr_cohort_retire_((c), &hazptr_obj_->member, hazptr_obj_, \
+				      (fn));                                  \
 	})
 void hazptr_cohort_retire_(struct hazptr_cohort *c, struct hazptr_head *head,
 			   void *object, hazptr_reclaim_fn reclaim);

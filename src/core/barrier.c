@@ -27,7 +27,6 @@ static void arrived(struct hazptr_head *head)
 	hazptr_wake_(&b->done); /* b may be gone */
 }
 
-
 static bool is_done(const struct barrier *b)
 {
 	/* order BR2: all functions before it; pairs with BR1 */

@@ -75,8 +75,8 @@ struct hazptr_record_ {
 };
 
 struct chunk {
-	struct hazptr_slot slots[CHUNK_RECORDS][HAZPTR_CONTEXT_SLOTS]
-		HAZPTR_ALIGNED_LINE;
+	struct hazptr_slot slots[CHUNK_RECORDS]
+				[HAZPTR_CONTEXT_SLOTS] HAZPTR_ALIGNED_LINE;
 	struct hazptr_record_ records[CHUNK_RECORDS];
 	uint32_t used;
 	struct chunk *next;
@@ -93,16 +93,16 @@ struct hazptr_domain {
 	struct hazptr_cohort own;
 	uint64_t serial; /* of the youngest cohort */
 	/* the background thread's */
-	uint32_t users; /* it is at this domain; under hazptr_domains.lock */
-	uint32_t armed; /* it will come back without being called */
+	uint32_t users;	 /* it is at this domain; under hazptr_domains.lock */
+	uint32_t armed;	 /* it will come back without being called */
 	uint32_t kicked; /* functions are ready */
 	uint64_t due;
 	/* Counters on a line of their own: written once per batch. */
-	long reserved HAZPTR_ALIGNED_LINE; /* wait for readers, or room for it */
-	long kept;			   /* in the lines after the last scan */
-	long ready;			   /* wait for their function */
-	long lanes;			   /* lanes that have room in it */
-	uint64_t retired;		   /* without what is in lanes */
+	long reserved HAZPTR_ALIGNED_LINE; /* wait for readers, and room */
+	long kept;	  /* in the lines after the last scan */
+	long ready;	  /* wait for their function */
+	long lanes;	  /* that have room reserved here */
+	uint64_t retired; /* without what is in lanes */
 	uint64_t reclaimed;
 	uint64_t peak;
 	uint64_t scans;
@@ -147,6 +147,13 @@ void hazptr_overflow_reset_(void);
 struct hazptr_record_ *hazptr_overflow_record_(const struct hazptr_guard *g);
 #define OVERFLOWED ((uintptr_t)1)
 #define DETACHED ((uintptr_t)2)
+/* What a guard's `slot` leads to when it is no slot of the inline paths'. */
+static inline struct hazptr_guard *hazptr_rest_of_(uintptr_t slot)
+{
+	if (!(slot & HAZPTR_ELSEWHERE_))
+		return NULL;
+	return (struct hazptr_guard *)(slot & ~HAZPTR_ELSEWHERE_);
+}
 
 /* retire.c */
 void hazptr_retired_push_(struct hazptr_cohort *c, struct hazptr_head *first,
@@ -199,8 +206,8 @@ struct domains {
 };
 extern struct domains hazptr_domains_;
 size_t hazptr_bound_(const struct hazptr_domain *d);
-static inline struct hazptr_domain *hazptr_domain_or_default_(
-	struct hazptr_domain *d)
+static inline struct hazptr_domain *
+hazptr_domain_or_default_(struct hazptr_domain *d)
 {
 	return d ? d : &hazptr_default_domain_;
 }

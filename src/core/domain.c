@@ -184,8 +184,7 @@ static uint64_t positive(long n)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-void hazptr_domain_stats(struct hazptr_domain *domain,
-			 struct hazptr_stats *out)
+void hazptr_domain_stats(struct hazptr_domain *domain, struct hazptr_stats *out)
 {
 	const struct hazptr_domain *d = hazptr_domain_or_default_(domain);
 	struct hazptr_stats s = { .size = out->size };

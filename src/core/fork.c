@@ -54,8 +54,8 @@ static void retire_again(struct hazptr_cohort *c, struct hazptr_head *head)
 		next = head->next;
 		if (!head->object)
 			continue; /* a barrier's marker; its thread is gone */
-		head->object = (void *)((uintptr_t)head->object &
-					~(uintptr_t)3);
+		head->object =
+			(void *)((uintptr_t)head->object & ~(uintptr_t)3);
 		head->next = c->retired;
 		c->retired = head;
 	}

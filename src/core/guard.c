@@ -31,85 +31,103 @@ static struct hazptr_slot *free_slot(struct hazptr_record_ *r)
 }
 
 /* The guard has no place: find one, with the object in it at once. */
-static void publish_new(struct hazptr_guard *g, uintptr_t object)
+static uintptr_t publish_new(struct hazptr_guard *rest, uintptr_t object)
 {
 	struct hazptr_record_ *r = current_record();
 	struct hazptr_slot *slot = free_slot(r);
 
 	if (!slot) {
-		g->own.value = object;
-		hazptr_overflow_link_(r, g);
-		return;
+		rest->own.value = object;
+		hazptr_overflow_link_(r, rest);
+		return (uintptr_t)rest | HAZPTR_ELSEWHERE_;
 	}
 	slot_publish(slot, object);
 	if (hazptr_fence_mode() == HAZPTR_FENCE_MEMBARRIER)
-		g->slot = slot;
-	else
-		g->held = (uintptr_t)slot;
+		return (uintptr_t)slot;
+	rest->held = (uintptr_t)slot;
+	return (uintptr_t)rest | HAZPTR_ELSEWHERE_;
 }
 
-static void publish(struct hazptr_guard *g, uintptr_t object)
+/* The guard's new slot field. */
+static uintptr_t publish(struct hazptr_guard *rest, uintptr_t slot,
+			 uintptr_t object)
 {
-	if (g->slot) {
-		slot_publish(g->slot, object);
-	} else if (g->held & OVERFLOWED) {
+	struct hazptr_guard *far = hazptr_rest_of_(slot);
+
+	if (!slot)
+		return publish_new(rest, object);
+	if (!far) {
+		slot_publish((struct hazptr_slot *)slot, object);
+	} else if (far->held & OVERFLOWED) {
 		/* order HP2: after all uses of what stood there; HP8 */
-		hazptr_store_(&g->own.value, object, release);
+		hazptr_store_(&far->own.value, object, release);
 		hazptr_fence_(seq_cst); /* order OV3: HP7 */
-	} else if (g->held) {
-		slot_publish((struct hazptr_slot *)g->held, object);
 	} else {
-		publish_new(g, object);
+		slot_publish((struct hazptr_slot *)far->held, object);
 	}
+	return slot;
 }
 
-uintptr_t hazptr_protect_slow_(struct hazptr_guard *g, const hazptr_word_ *src,
-			       uintptr_t tag_mask)
+static void clear(uintptr_t slot)
 {
+	struct hazptr_guard *rest = hazptr_rest_of_(slot);
+
+	if (rest && (rest->held & OVERFLOWED))
+		hazptr_overflow_unlink_(rest);
+	else if (slot)
+		slot_clear_to((struct hazptr_slot *)(rest ? rest->held : slot),
+			      0);
+}
+
+void hazptr_release_slow_(uintptr_t slot)
+{
+	clear(slot);
+}
+
+struct hazptr_seen_ hazptr_protect_slow_(struct hazptr_guard *rest,
+					 uintptr_t slot,
+					 const hazptr_word_ *src,
+					 uintptr_t tag_mask)
+{
+	struct hazptr_seen_ seen = { 0, slot };
 	uintptr_t word = hazptr_load_(src, relaxed); /* order HP5: HP4 */
-	uintptr_t seen;
 
 	do {
-		seen = word;
+		seen.word = word;
 		if (!(word & ~tag_mask)) {
-			hazptr_release(g);
-			return word;
+			clear(seen.slot);
+			seen.slot = 0;
+			return seen;
 		}
-		publish(g, word & ~tag_mask);
+		seen.slot = publish(rest, seen.slot, word & ~tag_mask);
 		word = slot_look_again(src);
-	} while (word != seen);
-	return word;
+	} while (word != seen.word);
+	return seen;
 }
 
-bool hazptr_try_protect_slow_(struct hazptr_guard *g, uintptr_t *ptr,
-			      const hazptr_word_ *src)
+struct hazptr_seen_ hazptr_try_protect_slow_(struct hazptr_guard *rest,
+					     uintptr_t slot, uintptr_t expected,
+					     const hazptr_word_ *src)
 {
-	uintptr_t expected = *ptr;
+	struct hazptr_seen_ seen = { 0, slot };
 
 	if (expected)
-		publish(g, expected);
-	*ptr = slot_look_again(src);
-	if (!expected || *ptr != expected)
-		hazptr_release(g);
-	return *ptr == expected;
+		seen.slot = publish(rest, slot, expected);
+	seen.word = slot_look_again(src);
+	if (!expected || seen.word != expected) {
+		clear(seen.slot);
+		seen.slot = 0;
+	}
+	return seen;
 }
 
-void hazptr_hold_slow_(struct hazptr_guard *g, uintptr_t object)
+uintptr_t hazptr_hold_slow_(struct hazptr_guard *rest, uintptr_t slot,
+			    uintptr_t object)
 {
 	if (object)
-		publish(g, object);
-	else
-		hazptr_release(g);
-}
-
-void hazptr_release_slow_(struct hazptr_guard *g)
-{
-	if (g->held & OVERFLOWED) {
-		hazptr_overflow_unlink_(g);
-		return;
-	}
-	slot_clear_to((struct hazptr_slot *)g->held, 0);
-	g->held = 0;
+		return publish(rest, slot, object);
+	clear(slot);
+	return 0;
 }
 
 /* The record whose slot it is; the thread's own first. */
@@ -144,10 +162,13 @@ static void mark_detached(struct hazptr_slot *slot)
 
 void hazptr_detach(struct hazptr_guard *g)
 {
-	if (g->slot)
-		mark_detached(g->slot);
-	else if (g->held & OVERFLOWED)
-		g->held |= DETACHED;
-	else if (g->held)
-		mark_detached((struct hazptr_slot *)g->held);
+	struct hazptr_guard *rest = hazptr_rest_of_(g->slot);
+
+	if (!g->slot)
+		return;
+	if (rest && (rest->held & OVERFLOWED))
+		rest->held |= DETACHED;
+	else
+		mark_detached(
+			(struct hazptr_slot *)(rest ? rest->held : g->slot));
 }

@@ -46,7 +46,7 @@ static struct hazptr_guard **find(struct hazptr_record_ *r,
 		link = &(*link)->next;
 	if (!*link)
 		hazptr_die_("hazptr_release", g,
-			    "the guard was moved, or is released twice at once");
+			    "the guard was moved, or released twice at once");
 	return link;
 }
 
@@ -86,7 +86,6 @@ void hazptr_overflow_unlink_(struct hazptr_guard *g)
 	relink(find(r, g), g->next);
 	/* order OV6: uses are done when a scan skips the lists; OV4 */
 	hazptr_fetch_sub_(&hazptr_overflows_, 1, release);
-	g->held = 0;
 	list_unlock(r, &before);
 }
 
@@ -130,7 +129,6 @@ static void replace(struct hazptr_guard *b, struct hazptr_guard *a)
 	a->own = b->own;
 	a->next = b->next;
 	relink(find(r, b), a);
-	a->slot = b->slot;
 	a->held = b->held;
 	list_unlock(r, &before);
 }
@@ -163,28 +161,55 @@ static void exchange_contents(struct hazptr_guard *a, struct hazptr_guard *b)
 	list_unlock(r, &before);
 }
 
+static bool is_overflowed(uintptr_t slot)
+{
+	const struct hazptr_guard *rest = hazptr_rest_of_(slot);
+
+	return rest && (rest->held & OVERFLOWED);
+}
+
+static void swap_rests(struct hazptr_guard *a, bool a_linked,
+		       struct hazptr_guard *b, bool b_linked)
+{
+	uintptr_t held = a->held;
+
+	if (a_linked && b_linked) {
+		if (hazptr_overflow_record_(a) == hazptr_overflow_record_(b))
+			exchange_contents(a, b);
+		else
+			exchange_lists(a, b);
+	} else if (a_linked) {
+		held = b->held;
+		replace(a, b);
+		a->held = held;
+	} else if (b_linked) {
+		replace(b, a);
+		b->held = held;
+	} else {
+		a->held = b->held;
+		b->held = held;
+	}
+}
+
+/* What the other guard has in `slot`, said of this one's rest. */
+static uintptr_t as_of(uintptr_t slot, struct hazptr_guard *rest)
+{
+	return slot & HAZPTR_ELSEWHERE_ ? (uintptr_t)rest | HAZPTR_ELSEWHERE_
+					: slot;
+}
+
 void hazptr_swap(struct hazptr_guard *a, struct hazptr_guard *b)
 {
-	struct hazptr_guard old = *a;
+	struct hazptr_guard *rest_a = a->rest ? a->rest : a;
+	struct hazptr_guard *rest_b = b->rest ? b->rest : b;
+	uintptr_t slot_a = a->slot, slot_b = b->slot;
 
 	if (a == b)
 		return;
-	if (!(a->held & OVERFLOWED) && !(b->held & OVERFLOWED)) {
-		a->slot = b->slot;
-		a->held = b->held;
-		b->slot = old.slot;
-		b->held = old.held;
-	} else if (!(a->held & OVERFLOWED)) {
-		replace(b, a);
-		b->slot = old.slot;
-		b->held = old.held;
-	} else if (!(b->held & OVERFLOWED)) {
-		hazptr_swap(b, a);
-	} else if (hazptr_overflow_record_(a) == hazptr_overflow_record_(b)) {
-		exchange_contents(a, b);
-	} else {
-		exchange_lists(a, b);
-	}
+	swap_rests(rest_a, is_overflowed(slot_a), rest_b,
+		   is_overflowed(slot_b));
+	a->slot = as_of(slot_b, rest_a);
+	b->slot = as_of(slot_a, rest_b);
 }
 
 /* In the child of a fork: count again what is left. */

@@ -68,7 +68,8 @@ static struct hazptr_record_ *take_new(void)
 	if (i == CHUNK_RECORDS)
 		return NULL;
 	r->slots = chunk->slots[i];
-	registry.records++;
+	/* order ST1: a figure; pairs with ST1 */
+	hazptr_store_(&registry.records, registry.records + 1, relaxed);
 	/* order RG1: the record is whole, and published before its first slot
 	 * is; pairs with RG2 */
 	hazptr_store_(&chunk->used, i + 1, release);

@@ -115,8 +115,7 @@ static void lane_empty(struct lane *lane)
 }
 
 /* The owner, in the lane, which is empty. */
-static void lane_assign(struct lane *lane, struct hazptr_cohort *c,
-			size_t room)
+static void lane_assign(struct lane *lane, struct hazptr_cohort *c, size_t room)
 {
 	/* order ST3: takers compare these before they have the lane, and look
 	 * again when they have it; pairs with ST3 */

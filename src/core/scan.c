@@ -139,8 +139,8 @@ static void sift_cohort(struct sift *s, struct hazptr_cohort *c)
 	if (c->ready)
 		*c->ready_end = NULL;
 	for (head = c->line; head; head = head->next)
-		head->object = (void *)((uintptr_t)head->object &
-					~(MARKED | SEEN));
+		head->object =
+			(void *)((uintptr_t)head->object & ~(MARKED | SEEN));
 }
 
 /* What is to be freed joins r's list; returns how many left the lines. */
@@ -172,8 +172,8 @@ void hazptr_free_all_(struct hazptr_record_ *r)
 
 	while ((head = r->freeing.list)) {
 		r->freeing.list = head->next;
-		hazptr_free_((void *)((uintptr_t)head->object &
-				      ~(MARKED | SEEN)));
+		hazptr_free_(
+			(void *)((uintptr_t)head->object & ~(MARKED | SEEN)));
 	}
 }
 

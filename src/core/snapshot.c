@@ -27,8 +27,8 @@ static struct {
 	size_t mask;
 	uintptr_t *values;
 	uintptr_t *set;
-} snapshot = { { 0 }, STATIC_SLOTS,  0, 0, static_memory,
-	       static_memory + STATIC_SLOTS };
+} snapshot = { { 0 }, STATIC_SLOTS,  0,
+	       0,     static_memory, static_memory + STATIC_SLOTS };
 
 static inline size_t hash(uintptr_t object)
 {

@@ -123,18 +123,18 @@ int hazptr_synchronize_until(const void *object,
 	if (deadline) {
 		if (deadline->tv_nsec < 0 || deadline->tv_nsec > 999999999)
 			return -EINVAL;
-		w.deadline = deadline->tv_sec < 0 ?
-				     0 :
-				     (uint64_t)deadline->tv_sec * 1000000000u +
-					     (uint64_t)deadline->tv_nsec;
+		w.deadline =
+			deadline->tv_sec < 0
+				? 0
+				: (uint64_t)deadline->tv_sec * 1000000000u +
+					  (uint64_t)deadline->tv_nsec;
 	}
 	return wait_all(&w);
 }
 
 void hazptr_synchronize_many(const void *const *objects, size_t n)
 {
-	struct wanted w = { objects, n, UINT64_MAX,
-			    "hazptr_synchronize_many" };
+	struct wanted w = { objects, n, UINT64_MAX, "hazptr_synchronize_many" };
 
 	wait_all(&w);
 }

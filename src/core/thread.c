@@ -10,13 +10,15 @@
 
 #define BUSY HAZPTR_SLOT_IDLE_
 
-static struct hazptr_slot busy_slots[HAZPTR_CONTEXT_SLOTS] HAZPTR_ALIGNED_LINE =
-	{ { BUSY }, { BUSY }, { BUSY }, { BUSY },
-	  { BUSY }, { BUSY }, { BUSY }, { BUSY } };
+static struct hazptr_slot
+	busy_slots[HAZPTR_CONTEXT_SLOTS] HAZPTR_ALIGNED_LINE = {
+		{ BUSY }, { BUSY }, { BUSY }, { BUSY },
+		{ BUSY }, { BUSY }, { BUSY }, { BUSY }
+	};
 
 __thread struct hazptr_self_ hazptr_self_
 	__attribute__((__tls_model__("initial-exec"))) = { busy_slots, NULL,
-							    NULL };
+							   NULL };
 
 static struct {
 	struct hazptr_lock lock;

@@ -65,7 +65,8 @@ int hazptr_fence_choose_slow_(void)
 	int chosen;
 
 	hazptr_lock_(&choosing);
-	chosen = hazptr_load_(&hazptr_fence_chosen_, relaxed); /* private: lock */
+	/* private: under the lock that every writer takes */
+	chosen = hazptr_load_(&hazptr_fence_chosen_, relaxed);
 	if (!chosen) {
 		chosen = 1 + (int)choose();
 		/* order FM2: after the registration; pairs with FM1 */

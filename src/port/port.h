@@ -21,7 +21,7 @@
 #define HAZPTR_CACHE_LINE 64
 #define HAZPTR_ALIGNED_LINE __attribute__((__aligned__(HAZPTR_CACHE_LINE)))
 #define HAZPTR_CONTAINER(p, type, member) \
-	((type *)(void *)((char *)(p) - offsetof(type, member)))
+	((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 /* die.c */
 
@@ -78,10 +78,10 @@ void hazptr_pin_(void);
  */
 #ifdef HAZPTR_TESTING
 extern void (*hazptr_test_point_)(const char *point);
-#define HAZPTR_TEST_POINT(name)                      \
-	do {                                         \
-		if (hazptr_test_point_)              \
-			hazptr_test_point_(name);    \
+#define HAZPTR_TEST_POINT(name)                   \
+	do {                                      \
+		if (hazptr_test_point_)           \
+			hazptr_test_point_(name); \
 	} while (0)
 #else
 #define HAZPTR_TEST_POINT(name) ((void)0)

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define NS_PER_S 1000000000u
-#define SPINS 64 /* turns that only hint the processor */
+#define SPINS 64  /* turns that only hint the processor */
 #define YIELDS 80 /* turns up to here give the processor away */
 #define SLEEP_MAX_NS 1000000u
 
