@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# The front door. CMake does the work; build/PRESET is where.
+PREFIX ?= /usr/local
+DESTDIR ?=
+JOBS ?= $(shell nproc)
+
+# A make of our make must not know: it would speak of every directory.
+alone = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
+build = cmake --preset $(1) > /dev/null && \
+	$(alone) cmake --build build/$(1) -j$(JOBS)
+
+help:
+	@echo "make demo        the geoip service on a real table, 20 s"
+	@echo "make check       build, lint and quick tests, about a minute"
+	@echo "make check-full  sanitizers, valgrind, compilers, models: long"
+	@echo "make bench       the tables of the README, with the peers"
+	@echo "make lint        labels, layers, limits, symbols, style"
+	@echo "make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
+	@echo "make clean       remove build/"
+
+demo:
+	@scripts/deps --demo
+	@$(call build,release) --target geoip
+	@build/release/examples/geoip/geoip
+
+check: quick-build lint
+	@ctest --preset dev -L quick --no-label-summary
+
+quick-build:
+	@scripts/deps
+	@$(call build,dev)
+
+check-full: check
+	@scripts/deps --full
+	@scripts/check-full
+
+bench:
+	@scripts/deps --bench
+	@$(call build,release)
+	@build/release/bench/hazptr-bench
+
+lint:
+	@status=0; \
+	for check in order.py layers.py metrics.py symbols.py style.sh; do \
+		scripts/check-$$check || status=1; \
+	done; \
+	exit $$status
+
+install:
+	@cmake --preset release -B build/install --no-warn-unused-cli \
+		-DHAZPTR_WERROR=OFF \
+		-DHAZPTR_BUILD_BENCH=OFF -DHAZPTR_BUILD_EXAMPLES=OFF \
+		-DCMAKE_INSTALL_PREFIX="$(abspath $(PREFIX))" > /dev/null
+	@$(alone) cmake --build build/install -j$(JOBS)
+	@DESTDIR="$(DESTDIR)" cmake --install build/install
+
+clean:
+	rm -rf build
+
+.PHONY: help demo check quick-build check-full bench lint install clean
