@@ -25,7 +25,7 @@ void hazptr_context_cleanup(struct hazptr_context *c)
 		hazptr_die_("hazptr_context_cleanup", c, "a thread uses it");
 	for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
 		slot_clear_to(&r->slots[i], 0);
-	hazptr_overflow_drop_(r, true);
+	hazptr_overflow_drop_(r);
 	hazptr_record_give_back_(r);
 	c->record = NULL;
 }

@@ -61,7 +61,9 @@ enum record_state {
 struct hazptr_record_ {
 	struct hazptr_slot *slots;     /* a cache line in the chunk */
 	struct hazptr_guard *overflow; /* guards whose own slot serves */
+	struct hazptr_guard *overflow_detached;
 	struct hazptr_lock overflow_lock;
+	uint32_t overflow_n;	     /* in the first list */
 	uint32_t detached;	     /* bit i: slot i may be released by any */
 	struct hazptr_record_ *user; /* a context: the thread that uses it */
 	struct hazptr_context *context; /* a thread: what it switched to */
@@ -140,9 +142,14 @@ static inline struct hazptr_record_ *hazptr_own_record_(void)
 
 /* overflow.c */
 extern uint32_t hazptr_overflows_;
+void hazptr_overflow_visit_(struct hazptr_record_ *r,
+			    void (*visit)(struct hazptr_guard *g, void *arg),
+			    void *arg);
 void hazptr_overflow_link_(struct hazptr_record_ *r, struct hazptr_guard *g);
 void hazptr_overflow_unlink_(struct hazptr_guard *g);
-void hazptr_overflow_drop_(struct hazptr_record_ *r, bool detached_too);
+void hazptr_overflow_detach_(struct hazptr_guard *rest);
+void hazptr_overflow_abandon_(struct hazptr_record_ *r);
+void hazptr_overflow_drop_(struct hazptr_record_ *r);
 void hazptr_overflow_reset_(void);
 struct hazptr_record_ *hazptr_overflow_record_(const struct hazptr_guard *g);
 #define OVERFLOWED ((uintptr_t)1)

@@ -70,13 +70,16 @@ static void take_over_work(struct hazptr_record_ *r)
 	r->freeing.seq = r->running.seq = 0;
 }
 
+/* Detached guards may be in the hands of the thread that is here: they stay. */
 static void forget_guards(struct hazptr_record_ *r)
 {
 	int i;
 
 	for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
-		r->slots[i].value = 0;
+		if (!(r->detached >> i & 1))
+			r->slots[i].value = 0;
 	r->overflow = NULL;
+	r->overflow_n = 0;
 }
 
 /* A thread that is not here, or a context that it was using. */
@@ -141,17 +144,10 @@ static void tidy_domain(struct hazptr_domain *d,
 			const struct hazptr_record_ *self)
 {
 	struct hazptr_cohort *c;
-	int i;
 
 	d->reserved = d->ready = d->lanes = 0;
 	for (c = d->cohorts; c; c = c->next)
 		tidy_cohort(c, self);
-	for (i = 0; self && i < LANES; i++) {
-		if (self->lanes[i].domain != d || !self->lanes[i].quota)
-			continue;
-		d->reserved += (long)self->lanes[i].quota;
-		d->lanes++;
-	}
 	if (self && self->running.list && self->running_cohort->domain == d)
 		d->ready += count(self->running.list) + self->unaccounted;
 }
@@ -164,11 +160,11 @@ void hazptr_fork_child_(void)
 
 	hazptr_background_forget_();
 	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it)) {
-		hazptr_lock_reset_(&r->overflow_lock);
 		if (is_foreign(r, self))
 			forget(r);
 	}
-	hazptr_lock_reset_(&hazptr_shared_record_.overflow_lock);
+	if (self)
+		hazptr_lanes_adopt_(self); /* the next retire() is a slow one */
 	hazptr_overflow_reset_();
 	for (d = hazptr_domains_.first; d; d = d->next)
 		tidy_domain(d, self);

@@ -167,7 +167,7 @@ void hazptr_detach(struct hazptr_guard *g)
 	if (!g->slot)
 		return;
 	if (rest && (rest->held & OVERFLOWED))
-		rest->held |= DETACHED;
+		hazptr_overflow_detach_(rest);
 	else
 		mark_detached(
 			(struct hazptr_slot *)(rest ? rest->held : g->slot));

@@ -36,12 +36,14 @@ static void list_unlock(struct hazptr_record_ *r, const sigset_t *before)
 	hazptr_signals_restore_(before);
 }
 
-/* Where the list points to g. Guards come and go last in, first out. */
+/* Where a list points to g. Guards come and go last in, first out. */
 static struct hazptr_guard **find(struct hazptr_record_ *r,
 				  const struct hazptr_guard *g)
 {
 	struct hazptr_guard **link = &r->overflow;
 
+	if (g->held & DETACHED)
+		link = &r->overflow_detached;
 	while (*link && *link != g)
 		link = &(*link)->next;
 	if (!*link)
@@ -50,7 +52,7 @@ static struct hazptr_guard **find(struct hazptr_record_ *r,
 	return link;
 }
 
-/* One store changes the list: the child of a fork finds it whole. */
+/* One store changes a list: the child of a fork finds it whole. */
 static void relink(struct hazptr_guard **link, struct hazptr_guard *g)
 {
 	/* order OV2: the guard is whole, or its uses are done; OV5 */
@@ -72,9 +74,16 @@ void hazptr_overflow_link_(struct hazptr_record_ *r, struct hazptr_guard *g)
 	g->held = (uintptr_t)r | OVERFLOWED;
 	g->next = r->overflow;
 	relink(&r->overflow, g);
+	r->overflow_n++;
 	list_unlock(r, &before);
 	hazptr_fence_(seq_cst); /* order OV3: before the second look; HP7 */
 	HAZPTR_TEST_POINT("overflow:linked");
+}
+
+static void forget(uint32_t n)
+{
+	/* order OV6: uses are done when a scan skips the lists; OV4 */
+	hazptr_fetch_sub_(&hazptr_overflows_, n, release);
 }
 
 void hazptr_overflow_unlink_(struct hazptr_guard *g)
@@ -84,38 +93,80 @@ void hazptr_overflow_unlink_(struct hazptr_guard *g)
 
 	list_lock(r, &before);
 	relink(find(r, g), g->next);
-	/* order OV6: uses are done when a scan skips the lists; OV4 */
-	hazptr_fetch_sub_(&hazptr_overflows_, 1, release);
+	r->overflow_n -= !(g->held & DETACHED);
+	forget(1);
 	list_unlock(r, &before);
 }
 
-static void drop_one(struct hazptr_guard **link)
+/* From one list into the other; a scan sees both or neither. */
+void hazptr_overflow_detach_(struct hazptr_guard *g)
 {
-	struct hazptr_guard *g = *link;
+	struct hazptr_record_ *r = hazptr_overflow_record_(g);
+	sigset_t before;
 
-	relink(link, g->next);
-	/* order OV6: uses are done when a scan skips the lists; OV4 */
-	hazptr_fetch_sub_(&hazptr_overflows_, 1, release);
+	if (g->held & DETACHED)
+		return;
+	list_lock(r, &before);
+	relink(find(r, g), g->next);
+	r->overflow_n--;
+	g->held |= DETACHED;
+	g->next = r->overflow_detached;
+	relink(&r->overflow_detached, g);
+	list_unlock(r, &before);
 }
 
-/* The owner is gone: its guards were on its stack; all but detached ones. */
-void hazptr_overflow_drop_(struct hazptr_record_ *r, bool detached_too)
+/*
+ * The owner ends. Its guards were on its stack, which is in use by others
+ * now: they are not looked at again.
+ */
+void hazptr_overflow_abandon_(struct hazptr_record_ *r)
 {
-	struct hazptr_guard **link = &r->overflow;
+	sigset_t before;
+
+	if (!r->overflow_n)
+		return;
+	hazptr_warn_("thread exit", r->overflow,
+		     "a guard is still held; its protection is dropped");
+	list_lock(r, &before);
+	relink(&r->overflow, NULL);
+	forget(r->overflow_n);
+	r->overflow_n = 0;
+	list_unlock(r, &before);
+}
+
+/* A context goes, and everything that it protects. */
+void hazptr_overflow_drop_(struct hazptr_record_ *r)
+{
+	struct hazptr_guard *g;
 	sigset_t before;
 
 	list_lock(r, &before);
-	while (*link) {
-		if (!detached_too && ((*link)->held & DETACHED)) {
-			link = &(*link)->next;
-			continue;
-		}
-		if (!detached_too)
-			hazptr_warn_("thread exit",
-				     (const void *)(*link)->own.value,
-				     "a guard still holds it; dropped");
-		drop_one(link);
-	}
+	for (g = r->overflow_detached; g; g = g->next)
+		forget(1);
+	relink(&r->overflow_detached, NULL);
+	forget(r->overflow_n);
+	relink(&r->overflow, NULL);
+	r->overflow_n = 0;
+	list_unlock(r, &before);
+}
+
+/* All guards of a record at one moment; visit must not block. */
+void hazptr_overflow_visit_(struct hazptr_record_ *r,
+			    void (*visit)(struct hazptr_guard *g, void *arg),
+			    void *arg)
+{
+	struct hazptr_guard *g;
+	sigset_t before;
+
+	/* order OV7: hints, the lock decides; pairs with OV2 */
+	if (!hazptr_load_(&r->overflow, relaxed) &&
+	    !hazptr_load_(&r->overflow_detached, relaxed))
+		return;
+	list_lock(r, &before);
+	for (g = r->overflow; g; g = g->next)
+		visit(g, arg);
+	for (g = r->overflow_detached; g; g = g->next)
+		visit(g, arg);
 	list_unlock(r, &before);
 }
 
@@ -213,17 +264,23 @@ void hazptr_swap(struct hazptr_guard *a, struct hazptr_guard *b)
 }
 
 /* In the child of a fork: count again what is left. */
+static void count(struct hazptr_guard *g, void *n)
+{
+	(void)g;
+	++*(uint32_t *)n;
+}
+
 void hazptr_overflow_reset_(void)
 {
 	struct record_iterator it;
 	struct hazptr_record_ *r;
-	struct hazptr_guard *g;
 	uint32_t n = 0;
 
-	for (g = hazptr_shared_record_.overflow; g; g = g->next)
-		n++;
-	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
-		for (g = r->overflow; g; g = g->next)
-			n++;
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it)) {
+		hazptr_lock_reset_(&r->overflow_lock);
+		hazptr_overflow_visit_(r, count, &n);
+	}
+	hazptr_lock_reset_(&hazptr_shared_record_.overflow_lock);
+	hazptr_overflow_visit_(&hazptr_shared_record_, count, &n);
 	hazptr_store_(&hazptr_overflows_, n, relaxed); /* private: alone */
 }

@@ -29,8 +29,9 @@ static bool is_empty(const struct hazptr_record_ *r)
 {
 	int i;
 
-	/* order OV5: the last guard's uses are done; pairs with OV2 */
-	if (hazptr_load_(&r->overflow, acquire))
+	/* order OV5: the last guards' uses are done; pairs with OV2 */
+	if (hazptr_load_(&r->overflow, acquire) ||
+	    hazptr_load_(&r->overflow_detached, acquire))
 		return false;
 	for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
 		if (!slot_is_free(&r->slots[i]))

@@ -194,6 +194,8 @@ bool hazptr_lanes_take_(struct hazptr_domain *d)
 	hazptr_lock_(&taking);
 	if (announce(d)) {
 		hazptr_fence_heavy(); /* order LN6: LN2 */
+		/* order ST1: a figure; pairs with ST1 */
+		hazptr_fetch_add_(&d->heavy_fences, 1, relaxed);
 		for (r = hazptr_record_first_(&it); r;
 		     r = hazptr_record_next_(&it))
 			for (i = 0; i < LANES; i++)
@@ -352,18 +354,26 @@ static bool reserve(struct hazptr_domain *d, size_t n, size_t bound)
 	return (size_t)before + n >= limit(d, bound);
 }
 
-static void retire_chain(struct hazptr_record_ *r, struct hazptr_cohort *c,
-			 struct hazptr_head *first, struct hazptr_head *last,
-			 size_t n)
+/* Room is reserved, and whoever reserved it learned whether that was too much. */
+static void push(struct hazptr_record_ *r, struct hazptr_cohort *c,
+		 struct hazptr_head *first, struct hazptr_head *last, size_t n,
+		 bool full)
 {
 	struct hazptr_domain *d = c->domain;
-	size_t bound = hazptr_bound_(d);
-	bool full = reserve(d, n, bound);
 
 	hazptr_retired_push_(c, first, last, n);
 	hazptr_background_arm_(d);
 	if (full && r)
-		make_room(r, d, bound);
+		make_room(r, d, hazptr_bound_(d));
+}
+
+static void retire_chain(struct hazptr_record_ *r, struct hazptr_cohort *c,
+			 struct hazptr_head *first, struct hazptr_head *last,
+			 size_t n)
+{
+	bool full = reserve(c->domain, n, hazptr_bound_(c->domain));
+
+	push(r, c, first, last, n, full);
 }
 
 static void retire_slow(struct hazptr_record_ *r, struct hazptr_cohort *c,
@@ -381,8 +391,8 @@ static void retire_slow(struct hazptr_record_ *r, struct hazptr_cohort *c,
 	if (reserve(d, room, bound)) {
 		lane_leave(lane);
 		/* order BG1: room given back, but for one; pairs with BG5 */
-		hazptr_fetch_sub_(&d->reserved, (long)room, seq_cst);
-		retire_chain(r, c, head, head, 1);
+		hazptr_fetch_sub_(&d->reserved, (long)room - 1, seq_cst);
+		push(r, c, head, head, 1, true);
 		return;
 	}
 	lane_assign(lane, c, room);

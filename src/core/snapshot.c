@@ -67,7 +67,13 @@ bool hazptr_snapshot_has_(uintptr_t object)
 	}
 }
 
-static void add(uintptr_t value, struct hazptr_domain *const *d, size_t n)
+/* For whom the snapshot is taken: in their lines objects are marked. */
+struct customers {
+	struct hazptr_domain *const *domains;
+	size_t n;
+};
+
+static void add(uintptr_t value, const struct customers *c)
 {
 	size_t i;
 
@@ -75,48 +81,37 @@ static void add(uintptr_t value, struct hazptr_domain *const *d, size_t n)
 		return;
 	if (snapshot.n == snapshot.size) {
 		hash_values();
-		for (i = 0; i < n; i++)
-			hazptr_mark_(d[i]);
+		for (i = 0; i < c->n; i++)
+			hazptr_mark_(c->domains[i]);
 		snapshot.n = 0;
 	}
 	snapshot.values[snapshot.n++] = value;
 }
 
-static void add_overflow(struct hazptr_record_ *r,
-			 struct hazptr_domain *const *d, size_t n)
+static void add_overflow(struct hazptr_guard *g, void *c)
 {
-	struct hazptr_guard *g;
-
-	/* order OV7: a hint, the lock decides; pairs with OV2 */
-	if (!hazptr_load_(&r->overflow, relaxed))
-		return;
-	hazptr_lock_(&r->overflow_lock);
-	for (g = r->overflow; g; g = g->next)
-		/* order HP8: uses of what stood there are done; HP6, HP2 */
-		add(hazptr_load_(&g->own.value, acquire), d, n);
-	hazptr_unlock_(&r->overflow_lock);
+	/* order HP8: uses of what stood there are done; HP6, HP2 */
+	add(hazptr_load_(&g->own.value, acquire), c);
 }
 
-static void add_overflows(struct hazptr_domain *const *d, size_t n)
+static void add_overflows(struct customers *c)
 {
 	struct record_iterator it;
 	struct hazptr_record_ *r;
-	sigset_t before;
 
 	/* order OV4: after the slots, after HP7; pairs with OV1, OV6 */
 	if (!hazptr_load_(&hazptr_overflows_, acquire))
 		return;
-	hazptr_signals_block_(&before);
 	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
-		add_overflow(r, d, n);
-	add_overflow(&hazptr_shared_record_, d, n);
-	hazptr_signals_restore_(&before);
+		hazptr_overflow_visit_(r, add_overflow, c);
+	hazptr_overflow_visit_(&hazptr_shared_record_, add_overflow, c);
 }
 
 /* With the lock held, after the heavy fence; marks in the domains' lines. */
 void hazptr_snapshot_take_(struct hazptr_domain *const *d, size_t n)
 {
 	bool marker = hazptr_fence_mode() == HAZPTR_FENCE_MARKER;
+	struct customers c = { d, n };
 	struct record_iterator it;
 	struct hazptr_record_ *r;
 	int i;
@@ -124,9 +119,9 @@ void hazptr_snapshot_take_(struct hazptr_domain *const *d, size_t n)
 	snapshot.n = 0;
 	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
 		for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
-			add(slot_read(&r->slots[i], marker), d, n);
+			add(slot_read(&r->slots[i], marker), &c);
 	HAZPTR_TEST_POINT("scan:slots");
-	add_overflows(d, n);
+	add_overflows(&c);
 	hash_values();
 }
 

@@ -53,26 +53,30 @@ static int wait_slot(const struct wanted *w, struct hazptr_record_ *r, int i)
 	return 0;
 }
 
+struct search {
+	const struct wanted *wanted;
+	const struct hazptr_record_ *record;
+	bool found;
+};
+
+static void look(struct hazptr_guard *g, void *arg)
+{
+	struct search *s = arg;
+	/* order HP8: uses of what stood there are done; HP6, HP2 */
+	uintptr_t value = hazptr_load_(&g->own.value, acquire);
+
+	if (!holds(s->wanted, value))
+		return;
+	check_own(s->wanted, s->record, value, g->held & DETACHED);
+	s->found = true;
+}
+
 static bool overflow_holds(const struct wanted *w, struct hazptr_record_ *r)
 {
-	struct hazptr_guard *g;
-	sigset_t before;
-	bool found = false;
+	struct search s = { w, r, false };
 
-	/* order OV7: a hint, the lock decides; pairs with OV2 */
-	if (!hazptr_load_(&r->overflow, relaxed))
-		return false;
-	hazptr_signals_block_(&before);
-	hazptr_lock_(&r->overflow_lock);
-	for (g = r->overflow; g && !found; g = g->next) {
-		/* order HP8: uses of what stood there are done; HP6, HP2 */
-		found = holds(w, hazptr_load_(&g->own.value, acquire));
-		if (found)
-			check_own(w, r, g->own.value, g->held & DETACHED);
-	}
-	hazptr_unlock_(&r->overflow_lock);
-	hazptr_signals_restore_(&before);
-	return found;
+	hazptr_overflow_visit_(r, look, &s);
+	return s.found;
 }
 
 static int wait_overflow(const struct wanted *w, struct hazptr_record_ *r)

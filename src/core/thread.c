@@ -53,7 +53,8 @@ static void drop_slots(struct hazptr_record_ *r)
 			continue;
 		if (object != HAZPTR_SLOT_IDLE_)
 			hazptr_warn_("thread exit", (const void *)object,
-				     "a guard still holds it; dropped");
+				     "a guard still holds it; its protection "
+				     "is dropped");
 		slot_clear_to(&r->slots[i], 0);
 	}
 }
@@ -71,31 +72,36 @@ static void thread_exit(void *arg)
 	hazptr_self_adopt_(NULL);
 	hazptr_lanes_leave_(r);
 	drop_slots(r);
-	hazptr_overflow_drop_(r, false);
+	hazptr_overflow_abandon_(r);
 	hazptr_record_give_back_(r);
 	hazptr_signals_restore_(&before);
 }
 
-static bool hooks_ready(void)
+static bool place_hooks(void)
 {
 	bool ready;
 
-	/* order FM1: the hooks are in place; pairs with FM2 */
-	if (hazptr_load_(&once.ready, acquire))
-		return true;
 	hazptr_lock_(&once.lock);
 	ready = hazptr_load_(&once.ready, relaxed); /* private: locked */
 	if (!ready) {
 		ready = hazptr_thread_hooks_(thread_exit, hazptr_fork_prepare_,
 					     hazptr_fork_parent_,
 					     hazptr_fork_child_);
-		if (ready)
-			hazptr_pin_();
 		/* order FM2: after the hooks; pairs with FM1 */
 		hazptr_store_(&once.ready, ready, release);
 	}
 	hazptr_unlock_(&once.lock);
 	return ready;
+}
+
+/* The pin takes the loader's lock, so none of ours is held then. */
+static bool hooks_ready(void)
+{
+	/* order FM1: the hooks are in place; pairs with FM2 */
+	if (hazptr_load_(&once.ready, acquire))
+		return true;
+	hazptr_pin_();
+	return place_hooks();
 }
 
 /* Once per thread; again when a late destructor comes back. */
