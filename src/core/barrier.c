@@ -115,27 +115,24 @@ static struct hazptr_record_ *enter(const char *call, const void *object,
 	return r;
 }
 
-static void take_lanes(struct hazptr_domain *d)
-{
-	struct hazptr_backoff backoff = { 0 };
-
-	while (!hazptr_lanes_take_(d))
-		hazptr_backoff_(&backoff, UINT64_MAX);
-}
-
-void hazptr_cohort_barrier(struct hazptr_cohort *c)
+void hazptr_barrier_cohort_(struct hazptr_cohort *c, const char *call)
 {
 	struct hazptr_record_ stand_in = { 0 };
-	struct hazptr_record_ *r = enter("hazptr_cohort_barrier", c, &stand_in);
+	struct hazptr_record_ *r = enter(call, c, &stand_in);
 	struct hazptr_domain *d = c->domain;
 	struct barrier b;
 
-	take_lanes(d);
+	hazptr_lanes_take_all_(d);
 	hazptr_lock_(&d->scan_lock);
 	enter_line(&b, c);
 	hazptr_unlock_(&d->scan_lock);
 	wait_for(&b, d, r);
 	hazptr_grace_(r, d);
+}
+
+void hazptr_cohort_barrier(struct hazptr_cohort *c)
+{
+	hazptr_barrier_cohort_(c, "hazptr_cohort_barrier");
 }
 
 /* The next cohort in the order of making; cohorts may come and go meanwhile. */
@@ -165,7 +162,7 @@ void hazptr_barrier(struct hazptr_domain *domain)
 	uint64_t after = 0, upto;
 	struct barrier b;
 
-	take_lanes(d);
+	hazptr_lanes_take_all_(d);
 	/* order ST1: cohorts made before this call; pairs with ST1 */
 	upto = hazptr_load_(&d->serial, relaxed);
 	while (enter_next(&b, d, &after, upto))

@@ -56,6 +56,17 @@ struct hazptr_context *hazptr_context_switch(struct hazptr_context *c)
 	return before;
 }
 
+static bool is_slot_of(const struct hazptr_record_ *r,
+		       const struct hazptr_slot *s)
+{
+	int i;
+
+	for (i = 0; r && i < HAZPTR_CONTEXT_SLOTS; i++)
+		if (s == &r->slots[i])
+			return true;
+	return false;
+}
+
 static struct hazptr_record_ *record_of(struct hazptr_context *c)
 {
 	return c ? c->record : hazptr_own_record_();
@@ -77,11 +88,9 @@ struct hazptr_slot *hazptr_slot_alloc(struct hazptr_context *c)
 
 void hazptr_slot_free(struct hazptr_context *c, struct hazptr_slot *s)
 {
-	struct hazptr_record_ *r = record_of(c);
-
 	if (!s)
 		return;
-	if (!r || s < r->slots || s >= r->slots + HAZPTR_CONTEXT_SLOTS)
+	if (!is_slot_of(record_of(c), s))
 		hazptr_die_("hazptr_slot_free", s, "not a slot of the context");
 	if (slot_is_free(s))
 		hazptr_die_("hazptr_slot_free", s, "free already");

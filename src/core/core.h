@@ -162,11 +162,21 @@ static inline struct hazptr_guard *hazptr_rest_of_(uintptr_t slot)
 	return (struct hazptr_guard *)(slot & ~HAZPTR_ELSEWHERE_);
 }
 
+/* Walking a chain: has it been bent into a ring? (R. P. Brent, 1980) */
+struct ring_check {
+	const struct hazptr_head *first;
+	const struct hazptr_head *before;
+	size_t n;
+	size_t next;
+};
+void hazptr_ring_check_(struct ring_check *c, const struct hazptr_head *head);
+
 /* retire.c */
 void hazptr_retired_push_(struct hazptr_cohort *c, struct hazptr_head *first,
 			  struct hazptr_head *last, size_t n);
 void hazptr_lanes_leave_(struct hazptr_record_ *r);
 bool hazptr_lanes_take_(struct hazptr_domain *d);
+void hazptr_lanes_take_all_(struct hazptr_domain *d);
 void hazptr_lanes_freeze_(const struct hazptr_record_ *self);
 void hazptr_lanes_thaw_(const struct hazptr_record_ *self);
 void hazptr_lanes_adopt_(struct hazptr_record_ *r);

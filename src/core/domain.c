@@ -102,6 +102,13 @@ int hazptr_domain_create(struct hazptr_domain **out,
 	return 0;
 }
 
+static bool is_pending(const struct hazptr_domain *d)
+{
+	/* order ST1: nobody else uses it any more; pairs with ST1 */
+	return hazptr_load_(&d->reserved, relaxed) ||
+	       hazptr_load_(&d->ready, relaxed);
+}
+
 int hazptr_domain_destroy(struct hazptr_domain *d)
 {
 	struct hazptr_record_ *r = hazptr_own_record_();
@@ -112,7 +119,10 @@ int hazptr_domain_destroy(struct hazptr_domain *d)
 		return -EBUSY;
 	if (d->cohorts != &d->own)
 		hazptr_die_("hazptr_domain_destroy", d, "it has cohorts left");
-	hazptr_barrier(d);
+	/* Reclaim functions may have retired more. */
+	do
+		hazptr_barrier(d);
+	while (is_pending(d));
 	leave(d);
 	wait_unused(d);
 	hazptr_free_(d);
@@ -135,13 +145,17 @@ int hazptr_cohort_init(struct hazptr_cohort *c, struct hazptr_domain *domain)
 	return 0;
 }
 
-/* False: a barrier of the domain has a marker in it. */
+/*
+ * False: a reclaim function has retired more, or a barrier of the domain has a
+ * marker in it.
+ */
 static bool leave_domain(struct hazptr_cohort *c)
 {
 	struct hazptr_domain *d = c->domain;
 	struct hazptr_cohort **link = &d->cohorts;
 	bool empty;
 
+	hazptr_lanes_take_all_(d);
 	hazptr_lock_(&d->scan_lock);
 	/* order RT1: nobody retires into it any more; pairs with RT2 */
 	empty = !c->line && !c->ready && !hazptr_load_(&c->retired, relaxed);
@@ -156,7 +170,7 @@ static bool leave_domain(struct hazptr_cohort *c)
 void hazptr_cohort_destroy(struct hazptr_cohort *c)
 {
 	do
-		hazptr_cohort_barrier(c);
+		hazptr_barrier_cohort_(c, "hazptr_cohort_destroy");
 	while (!leave_domain(c));
 	hazptr_grace_(hazptr_self_.own, c->domain);
 	memset(c, 0, sizeof(*c));

@@ -83,6 +83,8 @@ void hazptr_retired_push_(struct hazptr_cohort *c, struct hazptr_head *first,
 	struct hazptr_domain *d = c->domain;
 	struct hazptr_head *old;
 
+	if (last->next)
+		hazptr_die_("hazptr_retire", last->object, "retired twice");
 	/* order ST1: a figure; pairs with ST1 */
 	hazptr_fetch_add_(&d->retired, n, relaxed);
 	raise_peak(d);
@@ -204,6 +206,15 @@ bool hazptr_lanes_take_(struct hazptr_domain *d)
 	}
 	hazptr_unlock_(&taking);
 	return all;
+}
+
+/* All of it, also what their owners are at. */
+void hazptr_lanes_take_all_(struct hazptr_domain *d)
+{
+	struct hazptr_backoff backoff = { 0 };
+
+	while (!hazptr_lanes_take_(d))
+		hazptr_backoff_(&backoff, UINT64_MAX);
 }
 
 static void set_steal(const struct hazptr_record_ *self, uint32_t steal)
@@ -433,6 +444,7 @@ void hazptr_cohort_retire_(struct hazptr_cohort *c, struct hazptr_head *head,
 	struct hazptr_record_ *r = hazptr_own_record_();
 
 	check_address("hazptr_retire", object);
+	head->next = NULL;
 	head->object = object;
 	head->reclaim = reclaim;
 	if (hazptr_unlikely_(!r || !retire_fast(r, c, head)))
@@ -449,6 +461,7 @@ void hazptr_retire_(struct hazptr_domain *d, struct hazptr_head *head,
 void hazptr_retire_list(struct hazptr_domain *d, struct hazptr_head *first,
 			struct hazptr_head *last)
 {
+	struct ring_check ring = { 0 };
 	struct hazptr_head *head;
 	size_t n = 1;
 
@@ -456,10 +469,12 @@ void hazptr_retire_list(struct hazptr_domain *d, struct hazptr_head *first,
 		if (!head)
 			hazptr_die_("hazptr_retire_list", last,
 				    "the chain does not lead to it");
+		hazptr_ring_check_(&ring, head);
 		check_address("hazptr_retire_list", head->object);
 		n++;
 	}
 	check_address("hazptr_retire_list", last->object);
+	last->next = NULL;
 	retire_chain(hazptr_own_record_(), &hazptr_domain_or_default_(d)->own,
 		     first, last, n);
 }

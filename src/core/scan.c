@@ -19,6 +19,42 @@
 #define MARKED ((uintptr_t)1)
 #define SEEN ((uintptr_t)2)
 
+/* Where a chain joins itself: the head that two others lead to. */
+static const struct hazptr_head *ring_entry(const struct hazptr_head *first,
+					    const struct hazptr_head *inside)
+{
+	const struct hazptr_head *ahead = first->next, *p;
+
+	for (p = inside->next; p != inside; p = p->next)
+		ahead = ahead->next;
+	for (p = first; p != ahead; p = p->next)
+		ahead = ahead->next;
+	return p;
+}
+
+void hazptr_ring_check_(struct ring_check *c, const struct hazptr_head *head)
+{
+	if (!c->first)
+		c->first = head;
+	if (head == c->before)
+		hazptr_die_("hazptr_retire",
+			    ring_entry(c->first, head)->object,
+			    "retired twice");
+	if (c->n++ < c->next)
+		return;
+	c->before = head;
+	c->next = 2 * c->n;
+}
+
+static struct hazptr_head **end_of(struct hazptr_head **link)
+{
+	struct ring_check ring = { 0 };
+
+	for (; *link; link = &(*link)->next)
+		hazptr_ring_check_(&ring, *link);
+	return link;
+}
+
 /* What was retired since the last time joins the next sift. */
 static bool collect(struct hazptr_domain *d)
 {
@@ -39,22 +75,20 @@ static bool collect(struct hazptr_domain *d)
  */
 struct hazptr_head **hazptr_line_end_(struct hazptr_cohort *c)
 {
-	struct hazptr_head **end = &c->line;
+	struct hazptr_head **end = end_of(&c->line);
 
-	while (*end)
-		end = &(*end)->next;
 	/* order RT3: whole heads, unlinked before; pairs with RT2 */
 	*end = hazptr_exchange_(&c->retired, NULL, acquire);
-	while (*end)
-		end = &(*end)->next;
-	return end;
+	return end_of(end);
 }
 
 static void mark(struct hazptr_head *head)
 {
+	struct ring_check ring = { 0 };
 	uintptr_t object;
 
 	for (; head; head = head->next) {
+		hazptr_ring_check_(&ring, head);
 		object = (uintptr_t)head->object;
 		if (hazptr_snapshot_has_(object))
 			head->object = (void *)(object | MARKED);

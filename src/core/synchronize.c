@@ -31,7 +31,9 @@ static bool holds(const struct wanted *w, uintptr_t value)
 static void check_own(const struct wanted *w, const struct hazptr_record_ *r,
 		      uintptr_t value, bool detached)
 {
-	if (w->deadline == UINT64_MAX && r == hazptr_self_.record && !detached)
+	bool own = r == hazptr_self_.record || r == hazptr_self_.own;
+
+	if (own && !detached && w->deadline == UINT64_MAX)
 		hazptr_die_(w->call, (const void *)value,
 			    "a guard of the calling thread holds it");
 }

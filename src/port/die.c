@@ -11,16 +11,30 @@ void (*hazptr_test_point_)(const char *point);
 #endif
 
 /* One write, so that lines of several threads do not mix. */
-void hazptr_warn_(const char *call, const void *object, const char *what)
+static void say(const char *what, const char *name, const char *detail)
 {
 	char line[256];
-	int n = snprintf(line, sizeof(line), "hazptr: %s: %p: %s\n", call,
-			 object, what);
+	int n = snprintf(line, sizeof(line), "hazptr: %s: %.64s: %s\n", what,
+			 name, detail);
 
 	if (n > (int)sizeof(line) - 1)
 		n = (int)sizeof(line) - 1;
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return; /* nowhere to say it */
+}
+
+void hazptr_warn_(const char *call, const void *object, const char *what)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%p", object);
+	say(call, name, what);
+}
+
+void hazptr_warn_setting_(const char *setting, const char *value,
+			  const char *what)
+{
+	say(setting, value, what);
 }
 
 _Noreturn void hazptr_die_(const char *call, const void *object,

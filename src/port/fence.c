@@ -47,16 +47,17 @@ static enum hazptr_fence_mode choose(void)
 	if (forced && !strcmp(forced, "marker"))
 		return HAZPTR_FENCE_MARKER;
 	if (forced && strcmp(forced, "membarrier") != 0) {
-		hazptr_warn_("HAZPTR_FENCE", forced,
-			     "unknown value ignored; it is one of "
-			     "membarrier, full, marker");
+		hazptr_warn_setting_("HAZPTR_FENCE", forced,
+				     "unknown value ignored; it is one of "
+				     "membarrier, full, marker");
 		forced = NULL;
 	}
 	if (membarrier_register())
 		return HAZPTR_FENCE_MEMBARRIER;
 	if (forced)
-		hazptr_warn_("HAZPTR_FENCE", forced,
-			     "the kernel refuses membarrier; using full");
+		hazptr_warn_setting_(
+			"HAZPTR_FENCE", forced,
+			"the kernel refuses membarrier; using full");
 	return HAZPTR_FENCE_FULL;
 }
 

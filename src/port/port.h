@@ -4,7 +4,7 @@
  *
  * Layer 0: below it only libc and the kernel. One file per idea: die.c (the
  * only abort), alloc.c (the only malloc), lock.c (the library's own lock),
- * wait.c (futex and time), fence.c (the two halves of the fence), thread.c
+ * wait.c (futex and time), fence.c (the two halves of the fence), XX
  * (signals, threads, fork), module.c (dlopen and dlclose).
  */
 #ifndef HAZPTR_PORT_H
@@ -30,6 +30,10 @@ _Noreturn void hazptr_die_(const char *call, const void *object,
 			   const char *what);
 /* The same line, and the program goes on. */
 void hazptr_warn_(const char *call, const void *object, const char *what);
+
+/* The same of an environment variable. */
+void hazptr_warn_setting_(const char *setting, const char *value,
+			  const char *what);
 
 /* alloc.c: zeroed, on a cache line of its own; NULL when there is none. */
 void *hazptr_alloc_(size_t size);
@@ -58,7 +62,7 @@ void hazptr_lock_reset_(struct hazptr_lock *l);
 /* fence.c */
 void hazptr_fence_after_fork_(void);
 
-/* thread.c */
+/* hooks.c */
 void hazptr_signals_block_(sigset_t *before);
 void hazptr_signals_restore_(const sigset_t *before);
 /* Once per process: what runs at each thread's exit and around fork. */

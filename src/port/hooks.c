@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * port/thread.c - signals, threads and fork
+ * port/hooks.c - signals, threads and fork
  *
  * A key's destructor, not a C++ style thread_local destructor, tells us of a
  * thread's end: it runs after those, and again (up to four rounds) when another
