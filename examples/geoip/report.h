@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * geoip/report.h - what the user sees
+ */
+#ifndef GEOIP_REPORT_H
+#define GEOIP_REPORT_H
+
+#include "rounds.h"
+
+/* Progress, on stderr: a line that is rewritten, or a line for each round. */
+void report_slice(const struct run *run, unsigned round, unsigned scheme);
+void report_round(const struct run *run, unsigned round);
+void report_failed_reload(const char *why);
+
+/* The result, on stdout. Return: false when something was wrong. */
+bool report_result(const struct run *run);
+
+#endif /* GEOIP_REPORT_H */
