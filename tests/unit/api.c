@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/unit/api.c - a line for every public name
+ *
+ * Compiling it is the test: a name that is missing, or whose type has changed,
+ * is an error here. What the names do is tested elsewhere.
+ */
+#include "test.h"
+
+#include <hazptr/hazptr.h>
+
+#ifdef __cplusplus
+#include <type_traits>
+#define SAME_TYPE(expression, type) \
+	static_assert(std::is_same<decltype(expression), type>::value, "type")
+#else
+#define SAME_TYPE(expression, type)                                     \
+	_Static_assert(__builtin_types_compatible_p(                    \
+			       __typeof__(expression), __typeof__(type)), \
+		       "type")
+#endif
+
+/* `name` is a function of exactly this type; it is linked, too. */
+#define FUNCTION(result, name, ...)                     \
+	do {                                            \
+		result (*function)(__VA_ARGS__) = name; \
+		assert_non_null(function);              \
+	} while (0)
+
+/* `member` of `type` has exactly this type. */
+#define MEMBER(type, member, member_type)                \
+	do {                                             \
+		static type whole;                       \
+		member_type *pointer = &whole.member;    \
+		assert_non_null(pointer);                \
+	} while (0)
+
+static volatile bool never; /* what may only be compiled */
+
+static void constants(void **state)
+{
+	(void)state;
+	assert_int_equal(HAZPTR_VERSION_MAJOR, 0);
+	assert_true(HAZPTR_VERSION_MINOR >= 1);
+	assert_true(HAZPTR_VERSION_PATCH >= 0);
+	assert_int_equal(HAZPTR_CONTEXT_SLOTS, 8);
+	assert_int_equal(HAZPTR_FENCE_MEMBARRIER, 0);
+	assert_int_equal(HAZPTR_FENCE_FULL, 1);
+	assert_int_equal(HAZPTR_FENCE_MARKER, 2);
+	assert_int_equal(HAZPTR_RECLAIM_BACKGROUND, 0);
+	assert_int_equal(HAZPTR_RECLAIM_INLINE, 1);
+	assert_int_equal(HAZPTR_RECLAIM_MANUAL, 2);
+}
+
+static void fence(void **state)
+{
+	(void)state;
+	FUNCTION(enum hazptr_fence_mode, hazptr_fence_mode, void);
+	FUNCTION(void, hazptr_fence_light, void);
+	FUNCTION(void, hazptr_fence_heavy, void);
+}
+
+static void guard(void **state)
+{
+	struct hazptr_guard g = HAZPTR_GUARD_INIT;
+	struct item x = { 1, { 0, 0, 0 }, 0 };
+	struct item *source = &x, *seen = &x;
+	struct item *const *read_only = &source;
+	const struct item *to_const = &x;
+	HAZPTR_GUARD(scoped);
+
+	(void)state;
+	FUNCTION(uintptr_t, hazptr_protect_tagged, struct hazptr_guard *,
+		 const uintptr_t *, uintptr_t);
+	FUNCTION(void, hazptr_hold, struct hazptr_guard *, const void *);
+	FUNCTION(void, hazptr_release, struct hazptr_guard *);
+	FUNCTION(void, hazptr_swap, struct hazptr_guard *,
+		 struct hazptr_guard *);
+	FUNCTION(void, hazptr_detach, struct hazptr_guard *);
+	SAME_TYPE(hazptr_protect(&g, &source), struct item *);
+	SAME_TYPE(hazptr_protect(&g, read_only), struct item *);
+	SAME_TYPE(hazptr_protect(&g, &to_const), const struct item *);
+	SAME_TYPE(hazptr_try_protect(&g, &seen, read_only), bool);
+	SAME_TYPE(scoped, struct hazptr_guard);
+	hazptr_release(&scoped);
+}
+
+static void context(void **state)
+{
+	struct hazptr_slot s = { 0 };
+	struct item *source = NULL;
+	struct item *const *read_only = &source;
+	const struct item *to_const = NULL;
+
+	(void)state;
+	FUNCTION(int, hazptr_context_init, struct hazptr_context *);
+	FUNCTION(void, hazptr_context_cleanup, struct hazptr_context *);
+	FUNCTION(struct hazptr_context *, hazptr_context_switch,
+		 struct hazptr_context *);
+	FUNCTION(struct hazptr_slot *, hazptr_slot_alloc,
+		 struct hazptr_context *);
+	FUNCTION(void, hazptr_slot_free, struct hazptr_context *,
+		 struct hazptr_slot *);
+	FUNCTION(void, hazptr_slot_clear, struct hazptr_slot *);
+	SAME_TYPE(hazptr_slot_protect(&s, &source), struct item *);
+	SAME_TYPE(hazptr_slot_protect(&s, read_only), struct item *);
+	SAME_TYPE(hazptr_slot_protect(&s, &to_const), const struct item *);
+	SAME_TYPE(hazptr_slot_try_protect(&s, read_only), struct item *);
+	(void)s;
+	(void)read_only;
+	(void)to_const;
+}
+
+static void domain(void **state)
+{
+	(void)state;
+	FUNCTION(int, hazptr_domain_create, struct hazptr_domain **,
+		 const struct hazptr_domain_opts *);
+	FUNCTION(int, hazptr_domain_destroy, struct hazptr_domain *);
+	FUNCTION(size_t, hazptr_flush, struct hazptr_domain *);
+	FUNCTION(void, hazptr_barrier, struct hazptr_domain *);
+	FUNCTION(void, hazptr_domain_stats, struct hazptr_domain *,
+		 struct hazptr_stats *);
+	MEMBER(struct hazptr_domain_opts, size, size_t);
+	MEMBER(struct hazptr_domain_opts, reclaim, enum hazptr_reclaim);
+	MEMBER(struct hazptr_domain_opts, max_retired, size_t);
+	MEMBER(struct hazptr_domain_opts, max_delay_ms, unsigned);
+	MEMBER(struct hazptr_domain_opts, name, const char *);
+	MEMBER(struct hazptr_stats, size, size_t);
+	MEMBER(struct hazptr_stats, retired, uint64_t);
+	MEMBER(struct hazptr_stats, reclaimed, uint64_t);
+	MEMBER(struct hazptr_stats, scans, uint64_t);
+	MEMBER(struct hazptr_stats, heavy_fences, uint64_t);
+	MEMBER(struct hazptr_stats, pending, uint64_t);
+	MEMBER(struct hazptr_stats, pending_peak, uint64_t);
+	MEMBER(struct hazptr_stats, waiting, uint64_t);
+	MEMBER(struct hazptr_stats, ready, uint64_t);
+	MEMBER(struct hazptr_stats, max_retired, uint64_t);
+	MEMBER(struct hazptr_stats, slots, uint64_t);
+	assert_int_equal(sizeof(((struct hazptr_stats *)NULL)->name), 32);
+}
+
+static void retire(void **state)
+{
+	struct item x = { 1, { 0, 0, 0 }, 0 };
+	hazptr_reclaim_fn reclaim = item_reclaim;
+	void (*same)(struct hazptr_head *) = reclaim;
+
+	(void)state;
+	FUNCTION(void, hazptr_retire_ptr, struct hazptr_domain *, void *,
+		 void (*)(void *));
+	FUNCTION(void, hazptr_head_init, struct hazptr_head *, void *,
+		 hazptr_reclaim_fn);
+	FUNCTION(void, hazptr_retire_list, struct hazptr_domain *,
+		 struct hazptr_head *, struct hazptr_head *);
+	FUNCTION(void, hazptr_synchronize, const void *);
+	FUNCTION(int, hazptr_synchronize_until, const void *,
+		 const struct timespec *);
+	FUNCTION(void, hazptr_synchronize_many, const void *const *, size_t);
+	if (never) {
+		hazptr_retire(NULL, &x, head, same);
+		hazptr_retire_free(NULL, &x, head);
+	}
+	MEMBER(struct hazptr_head, next, struct hazptr_head *);
+	assert_true(sizeof(struct hazptr_head) <= 24);
+}
+
+static void cohort(void **state)
+{
+	static struct hazptr_cohort c;
+	struct item x = { 1, { 0, 0, 0 }, 0 };
+
+	(void)state;
+	FUNCTION(int, hazptr_cohort_init, struct hazptr_cohort *,
+		 struct hazptr_domain *);
+	FUNCTION(void, hazptr_cohort_barrier, struct hazptr_cohort *);
+	FUNCTION(void, hazptr_cohort_destroy, struct hazptr_cohort *);
+	if (never)
+		hazptr_cohort_retire(&c, &x, head, item_reclaim);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(constants), cmocka_unit_test(fence),
+		cmocka_unit_test(guard),     cmocka_unit_test(context),
+		cmocka_unit_test(domain),    cmocka_unit_test(retire),
+		cmocka_unit_test(cohort),
+	};
+
+	test_main(argc, argv, NULL, 0);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
