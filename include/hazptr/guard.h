@@ -37,7 +37,7 @@
  *   where your data structure asks for that.
  * - A guard belongs to one thread at a time and stays at its address. Release
  *   it where it was taken, or say hazptr_detach() first.
- * - Objects have even addresses, as malloc returns them.
+ * - An object's address is a multiple of 4, as malloc returns them.
  *
  * Cost. Two loads, two stores and a compare with membarrier; a full fence more
  * without it. From the ninth guard of a thread on, a lock and four system
@@ -207,6 +207,38 @@ HAZPTR_INLINE_ struct hazptr_slot *hazptr_guard_slot_(uintptr_t slot)
 	return (struct hazptr_slot *)(slot ? slot : hazptr_free_slot_());
 }
 
+/*
+ * Every other case, once per program file: a third guard, a source that just
+ * changed, a thread or a mode for which the library itself must be called.
+ */
+static __attribute__((__noinline__, __cold__, __unused__)) uintptr_t
+hazptr_protect_cold_(struct hazptr_guard *g, struct hazptr_guard *rest,
+		     const hazptr_word_ *src, uintptr_t tag_mask)
+{
+	struct hazptr_slot *slot = hazptr_self_.slots;
+	struct hazptr_seen_ seen = { 0, g->slot };
+	int i;
+
+	for (i = 0; i < HAZPTR_CONTEXT_SLOTS && !seen.slot; i++, slot++) {
+		/* order HP1: the last user's accesses are done; HP6 */
+		if (hazptr_load_(&slot->value, acquire))
+			continue;
+		/* order HP5: a guess that HP4 decides; pairs with HP4 */
+		seen.word = hazptr_load_(src, relaxed);
+		if (!(seen.word & ~tag_mask))
+			return seen.word;
+		seen.slot = hazptr_place_(slot);
+		if (hazptr_slot_validate_(slot, seen.word & ~tag_mask,
+					  &seen.word, src)) {
+			g->slot = seen.slot;
+			return seen.word;
+		}
+	}
+	seen = hazptr_protect_slow_(rest, seen.slot, src, tag_mask);
+	g->slot = seen.slot;
+	return seen.word;
+}
+
 /* A guard that was empty; `rest` is read before the atomic accesses. */
 HAZPTR_INLINE_ uintptr_t hazptr_protect_fresh_(struct hazptr_guard *g,
 					       const hazptr_word_ *src,
@@ -238,37 +270,33 @@ HAZPTR_INLINE_ uintptr_t hazptr_protect_again_(struct hazptr_guard *g,
 					       uintptr_t tag_mask)
 {
 	struct hazptr_slot *slot = (struct hazptr_slot *)g->slot;
-	struct hazptr_seen_ seen;
+	uintptr_t word;
 
 	/* order HP5: a guess that HP4 decides; pairs with HP4 */
-	seen.word = hazptr_load_(src, relaxed);
-	if (!(seen.word & ~tag_mask)) {
+	word = hazptr_load_(src, relaxed);
+	if (hazptr_unlikely_(!(word & ~tag_mask))) {
 		hazptr_slot_release_(slot);
 		g->slot = 0;
-		return seen.word;
+		return word;
 	}
-	if (hazptr_slot_validate_(slot, seen.word & ~tag_mask, &seen.word, src))
-		return seen.word;
-	seen = hazptr_protect_slow_(g->rest ? g->rest : g, (uintptr_t)slot, src,
-				    tag_mask);
-	g->slot = seen.slot;
-	return seen.word;
+	if (hazptr_slot_validate_(slot, word & ~tag_mask, &word, src))
+		return word;
+	return hazptr_protect_cold_(g, g->rest ? g->rest : g, src, tag_mask);
 }
 
+/* Where the compiler knows that the guard is empty, it may be no memory. */
 HAZPTR_INLINE_ uintptr_t hazptr_protect_word_(struct hazptr_guard *g,
 					      const hazptr_word_ *src,
 					      uintptr_t tag_mask)
 {
-	struct hazptr_seen_ seen = { 0, g->slot };
+	uintptr_t slot = g->slot;
 
-	if (!seen.slot)
+	if (__builtin_constant_p(slot) && !slot)
 		return hazptr_protect_fresh_(g, src, tag_mask);
-	if (hazptr_likely_(!(seen.slot & HAZPTR_ELSEWHERE_)))
+	if (hazptr_likely_(slot > HAZPTR_ELSEWHERE_) &&
+	    hazptr_likely_(!(slot & HAZPTR_ELSEWHERE_)))
 		return hazptr_protect_again_(g, src, tag_mask);
-	seen = hazptr_protect_slow_(g->rest ? g->rest : g, seen.slot, src,
-				    tag_mask);
-	g->slot = seen.slot;
-	return seen.word;
+	return hazptr_protect_cold_(g, g->rest ? g->rest : g, src, tag_mask);
 }
 
 HAZPTR_INLINE_ bool hazptr_try_protect_word_(struct hazptr_guard *g,

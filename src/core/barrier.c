@@ -76,8 +76,9 @@ static void wait_activity(const struct activity *a,
 	struct hazptr_backoff backoff = { 0 };
 	/* order PS2: what it did, once it goes on; pairs with PS1 */
 	uint32_t seq = hazptr_load_(&a->seq, acquire);
-	/* order PS3: of this turn, or it went on; pairs with PS3 */
-	const struct hazptr_domain *of = hazptr_load_(&a->domain, relaxed);
+	/* order PS3: of this turn; or of a later one, and then the work of
+	 * this one is done; pairs with PS3 */
+	const struct hazptr_domain *of = hazptr_load_(&a->domain, acquire);
 
 	if (!(seq & 1) || (of && of != d))
 		return;

@@ -13,7 +13,7 @@
  * An object goes lane -> retired -> line -> freed, or ready -> function.
  *
  * Locks, in the order in which they are taken: hazptr_domains.lock,
- * domain.scan_lock (several: in list order), snapshot, lanes, registry,
+ * domain.scan_lock (several: in list order), snapshot, registry, lanes,
  * background. overflow_lock of a record is taken with all signals blocked and
  * nothing is taken under it. None is held while waiting for a reader, while a
  * user function runs, or while memory is allocated.
@@ -26,6 +26,7 @@
 #include "../port/port.h"
 
 #define LANES 4
+#define YOUNG 16
 #define CHUNK_RECORDS 32
 
 /*
@@ -42,6 +43,13 @@ struct lane {
 	struct hazptr_cohort *cohort;
 	struct hazptr_head *head;
 	struct hazptr_head *tail;
+	/* Retired last, their heads not written yet: see lane_link. */
+	uint32_t n_young;
+	struct {
+		struct hazptr_head *head;
+		void *object;
+		hazptr_reclaim_fn reclaim;
+	} young[YOUNG];
 };
 
 /* Odd while a thread frees, or runs functions, of the domain (NULL: of any). */
@@ -63,9 +71,8 @@ struct hazptr_record_ {
 	struct hazptr_guard *overflow; /* guards whose own slot serves */
 	struct hazptr_guard *overflow_detached;
 	struct hazptr_lock overflow_lock;
-	uint32_t overflow_n;	     /* in the first list */
-	uint32_t detached;	     /* bit i: slot i may be released by any */
-	struct hazptr_record_ *user; /* a context: the thread that uses it */
+	uint32_t overflow_n;		/* in the first list */
+	struct hazptr_record_ *user;	/* a context: the thread that uses it */
 	struct hazptr_context *context; /* a thread: what it switched to */
 	struct hazptr_record_ *next;	/* in a list of the registry */
 	enum record_state state;
@@ -178,12 +185,13 @@ void hazptr_lanes_leave_(struct hazptr_record_ *r);
 bool hazptr_lanes_take_(struct hazptr_domain *d);
 void hazptr_lanes_take_all_(struct hazptr_domain *d);
 void hazptr_lanes_freeze_(const struct hazptr_record_ *self);
-void hazptr_lanes_thaw_(const struct hazptr_record_ *self);
+void hazptr_lanes_thaw_(void);
 void hazptr_lanes_adopt_(struct hazptr_record_ *r);
 
 /* scan.c */
 size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
 		    size_t n);
+bool hazptr_scan_try_(struct hazptr_record_ *r, struct hazptr_domain *d);
 struct hazptr_head **hazptr_line_end_(struct hazptr_cohort *c);
 void hazptr_mark_(struct hazptr_domain *d);
 void hazptr_free_all_(struct hazptr_record_ *r);
@@ -200,6 +208,7 @@ void hazptr_activity_begin_(struct activity *a, struct hazptr_domain *d);
 void hazptr_activity_end_(struct activity *a);
 void hazptr_run_ready_(struct hazptr_record_ *r, struct hazptr_domain *d);
 size_t hazptr_pass_(struct hazptr_record_ *r, struct hazptr_domain *d);
+void hazptr_pass_try_(struct hazptr_record_ *r, struct hazptr_domain *d);
 static inline bool hazptr_is_running_(const struct hazptr_record_ *r)
 {
 	return r->running.seq & 1;

@@ -203,8 +203,9 @@ void hazptr_domain_stats(struct hazptr_domain *domain, struct hazptr_stats *out)
 	const struct hazptr_domain *d = hazptr_domain_or_default_(domain);
 	struct hazptr_stats s = { .size = out->size };
 
-	/* order ST1: figures, reclaimed before retired; pairs with ST1 */
+	/* order ST4: reclaimed before retired; pairs with ST4 */
 	s.reclaimed = hazptr_load_(&d->reclaimed, acquire);
+	/* order ST1: figures; pairs with ST1 */
 	s.ready = positive(hazptr_load_(&d->ready, relaxed));
 	s.retired = hazptr_load_(&d->retired, relaxed) + in_lanes(d);
 	s.scans = hazptr_load_(&d->scans, relaxed);

@@ -22,8 +22,8 @@ void hazptr_fork_prepare_(void)
 	for (d = hazptr_domains_.first; d; d = d->next)
 		hazptr_lock_(&d->scan_lock);
 	hazptr_snapshot_lock_();
+	hazptr_registry_lock_(); /* before the lanes: no record is added */
 	hazptr_lanes_freeze_(hazptr_self_.own);
-	hazptr_registry_lock_();
 	hazptr_background_lock_();
 }
 
@@ -32,8 +32,8 @@ static void unlock_all(void)
 	struct hazptr_domain *d;
 
 	hazptr_background_unlock_();
+	hazptr_lanes_thaw_();
 	hazptr_registry_unlock_();
-	hazptr_lanes_thaw_(hazptr_self_.own);
 	hazptr_snapshot_unlock_();
 	for (d = hazptr_domains_.first; d; d = d->next)
 		hazptr_unlock_(&d->scan_lock);
@@ -76,7 +76,8 @@ static void forget_guards(struct hazptr_record_ *r)
 	int i;
 
 	for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
-		if (!(r->detached >> i & 1))
+		if (!(r->slots[i].value & SLOT_DETACHED) ||
+		    r->slots[i].value == HAZPTR_SLOT_IDLE_)
 			r->slots[i].value = 0;
 	r->overflow = NULL;
 	r->overflow_n = 0;

@@ -130,34 +130,12 @@ uintptr_t hazptr_hold_slow_(struct hazptr_guard *rest, uintptr_t slot,
 	return 0;
 }
 
-/* The record whose slot it is; the thread's own first. */
-static struct hazptr_record_ *record_of(const struct hazptr_slot *slot)
+/* Any thread's release makes the flag vanish with the object. */
+static void detach_slot(struct hazptr_slot *slot)
 {
-	struct hazptr_record_ *r = hazptr_self_.record;
-	struct record_iterator it;
-
-	if (!r || slot < r->slots || slot >= r->slots + HAZPTR_CONTEXT_SLOTS)
-		for (r = hazptr_record_first_(&it); r;
-		     r = hazptr_record_next_(&it))
-			if (slot >= r->slots &&
-			    slot < r->slots + HAZPTR_CONTEXT_SLOTS)
-				break;
-	if (!r)
-		hazptr_die_("hazptr_detach", slot, "not a slot of any context");
-	return r;
-}
-
-/* Bits of slots that were released since are cleared on the way. */
-static void mark_detached(struct hazptr_slot *slot)
-{
-	struct hazptr_record_ *r = record_of(slot);
-	uint32_t kept = 0;
-	int i;
-
-	for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
-		if (!slot_is_free(&r->slots[i]))
-			kept |= 1u << i;
-	r->detached = (r->detached & kept) | 1u << (slot - r->slots);
+	/* order ST2: the owner reads its own; pairs with ST2 */
+	slot_publish(slot, (hazptr_load_(&slot->value, relaxed) & ~MARKER) |
+				   SLOT_DETACHED);
 }
 
 void hazptr_detach(struct hazptr_guard *g)
@@ -169,6 +147,6 @@ void hazptr_detach(struct hazptr_guard *g)
 	if (rest && (rest->held & OVERFLOWED))
 		hazptr_overflow_detach_(rest);
 	else
-		mark_detached(
+		detach_slot(
 			(struct hazptr_slot *)(rest ? rest->held : g->slot));
 }

@@ -98,20 +98,26 @@ void hazptr_overflow_unlink_(struct hazptr_guard *g)
 	list_unlock(r, &before);
 }
 
-/* From one list into the other; a scan sees both or neither. */
+/*
+ * From the first list into the second, in the order of every walk: whoever
+ * finds both heads NULL, without the lock, has missed nobody.
+ */
 void hazptr_overflow_detach_(struct hazptr_guard *g)
 {
 	struct hazptr_record_ *r = hazptr_overflow_record_(g);
+	struct hazptr_guard **link, *next;
 	sigset_t before;
 
 	if (g->held & DETACHED)
 		return;
 	list_lock(r, &before);
-	relink(find(r, g), g->next);
-	r->overflow_n--;
-	g->held |= DETACHED;
+	link = find(r, g);
+	next = g->next;
 	g->next = r->overflow_detached;
 	relink(&r->overflow_detached, g);
+	relink(link, next);
+	r->overflow_n--;
+	g->held |= DETACHED;
 	list_unlock(r, &before);
 }
 
@@ -158,9 +164,9 @@ void hazptr_overflow_visit_(struct hazptr_record_ *r,
 	struct hazptr_guard *g;
 	sigset_t before;
 
-	/* order OV7: hints, the lock decides; pairs with OV2 */
-	if (!hazptr_load_(&r->overflow, relaxed) &&
-	    !hazptr_load_(&r->overflow_detached, relaxed))
+	/* order OV7: the last guards' uses are done; pairs with OV2 */
+	if (!hazptr_load_(&r->overflow, acquire) &&
+	    !hazptr_load_(&r->overflow_detached, acquire))
 		return;
 	list_lock(r, &before);
 	for (g = r->overflow; g; g = g->next)
@@ -199,16 +205,12 @@ static void exchange_contents(struct hazptr_guard *a, struct hazptr_guard *b)
 {
 	struct hazptr_record_ *r = hazptr_overflow_record_(a);
 	struct hazptr_slot own;
-	uintptr_t held;
 	sigset_t before;
 
 	list_lock(r, &before);
 	own = a->own;
 	a->own = b->own;
 	b->own = own;
-	held = a->held;
-	a->held = b->held;
-	b->held = held;
 	list_unlock(r, &before);
 }
 
@@ -263,13 +265,13 @@ void hazptr_swap(struct hazptr_guard *a, struct hazptr_guard *b)
 	b->slot = as_of(slot_a, rest_b);
 }
 
-/* In the child of a fork: count again what is left. */
 static void count(struct hazptr_guard *g, void *n)
 {
 	(void)g;
 	++*(uint32_t *)n;
 }
 
+/* In the child of a fork: count again what is left. */
 void hazptr_overflow_reset_(void)
 {
 	struct record_iterator it;

@@ -18,8 +18,8 @@
 /* Before the scan lock is taken, on whose order a barrier relies. */
 void hazptr_activity_begin_(struct activity *a, struct hazptr_domain *d)
 {
-	/* order PS3: before the sequence says odd; pairs with PS3 */
-	hazptr_store_(&a->domain, d, relaxed);
+	/* order PS3: after the work of the turn before; pairs with PS3 */
+	hazptr_store_(&a->domain, d, release);
 	/* order PS1: before the work leaves the line; pairs with PS2 */
 	hazptr_store_(&a->seq, a->seq + 1, release);
 }
@@ -53,8 +53,8 @@ static void account(struct hazptr_record_ *r, struct hazptr_domain *d)
 	long n = r->unaccounted;
 
 	r->unaccounted = 0;
-	/* order ST1: figures; pairs with ST1 */
-	hazptr_fetch_add_(&d->reclaimed, n, relaxed);
+	/* order ST4: after retired; pairs with ST4 */
+	hazptr_fetch_add_(&d->reclaimed, n, release);
 	/* order BG1: after what the functions did; pairs with BG5 */
 	hazptr_fetch_sub_(&d->ready, n, seq_cst);
 }
@@ -75,22 +75,41 @@ static void run_list(struct hazptr_record_ *r, struct hazptr_domain *d)
 
 void hazptr_run_ready_(struct hazptr_record_ *r, struct hazptr_domain *d)
 {
+	bool more;
+
 	if (hazptr_is_running_(r))
 		return;
-	hazptr_activity_begin_(&r->running, d);
-	while (take_ready(r, d))
-		run_list(r, d);
-	hazptr_activity_end_(&r->running);
+	/* One activity for each list: a barrier waits for one, not for all. */
+	do {
+		hazptr_activity_begin_(&r->running, d);
+		more = take_ready(r, d) != NULL;
+		if (more)
+			run_list(r, d);
+		hazptr_activity_end_(&r->running);
+	} while (more);
 }
 
-/* Scan, and have the functions run where the policy says. */
+/* The functions run where the policy says. */
+static void run_or_kick(struct hazptr_record_ *r, struct hazptr_domain *d)
+{
+	if (d->policy != HAZPTR_RECLAIM_BACKGROUND)
+		hazptr_run_ready_(r, d);
+	else if (hazptr_load_(&d->ready, relaxed) > 0) /* order ST1: ST1 */
+		hazptr_background_kick_(d);
+}
+
+/* Scan, and have the functions run. */
 size_t hazptr_pass_(struct hazptr_record_ *r, struct hazptr_domain *d)
 {
 	size_t left = hazptr_scan_(r, &d, 1);
 
-	if (d->policy != HAZPTR_RECLAIM_BACKGROUND)
-		hazptr_run_ready_(r, d);
-	else if (left)
-		hazptr_background_kick_(d);
+	run_or_kick(r, d);
 	return left;
+}
+
+/* The same, if nobody else scans the domain right now. */
+void hazptr_pass_try_(struct hazptr_record_ *r, struct hazptr_domain *d)
+{
+	if (hazptr_scan_try_(r, d))
+		run_or_kick(r, d);
 }

@@ -114,7 +114,6 @@ struct hazptr_record_ *hazptr_record_take_(enum record_state state)
 		if (r) {
 			r->state = state;
 			r->user = NULL;
-			r->detached = 0;
 		}
 		records = registry.records;
 		hazptr_unlock_(&registry.lock);

@@ -53,14 +53,40 @@ static inline void lane_leave(struct lane *lane)
 	hazptr_store_(&lane->busy, 0, release);
 }
 
-static inline void lane_push(struct lane *lane, struct hazptr_head *head)
+/*
+ * Writing a head misses the cache when a reader has just looked at the object,
+ * and the next atomic read-modify-write of the caller would wait for that. So
+ * heads are written many at a time, and their misses overlap.
+ */
+static void lane_link(struct lane *lane)
 {
-	head->next = lane->head;
-	if (!lane->head)
-		lane->tail = head;
-	lane->head = head;
+	struct hazptr_head *head;
+	uint32_t i;
+
+	for (i = 0; i < lane->n_young; i++) {
+		head = lane->young[i].head;
+		head->object = lane->young[i].object;
+		head->reclaim = lane->young[i].reclaim;
+		head->next = lane->head;
+		if (!lane->head)
+			lane->tail = head;
+		lane->head = head;
+	}
+	lane->n_young = 0;
+}
+
+static inline void lane_push(struct lane *lane, struct hazptr_head *head,
+			     void *object, hazptr_reclaim_fn reclaim)
+{
+	uint32_t i = lane->n_young++;
+
+	lane->young[i].head = head;
+	lane->young[i].object = object;
+	lane->young[i].reclaim = reclaim;
 	/* order ST1: statistics may look; pairs with ST1 */
 	hazptr_store_(&lane->n, lane->n + 1, relaxed);
+	if (lane->n_young == YOUNG)
+		lane_link(lane);
 }
 
 static void raise_peak(struct hazptr_domain *d)
@@ -101,6 +127,7 @@ static void lane_empty(struct lane *lane)
 {
 	long unused = (long)lane->quota - (long)lane->n;
 
+	lane_link(lane);
 	if (lane->n)
 		hazptr_retired_push_(lane->cohort, lane->head, lane->tail,
 				     lane->n);
@@ -113,16 +140,16 @@ static void lane_empty(struct lane *lane)
 	lane->head = NULL;
 	/* order ST1: statistics may look; pairs with ST1 */
 	hazptr_store_(&lane->n, 0, relaxed);
-	hazptr_store_(&lane->quota, 0, relaxed);
+	/* order LN9: after the push of what it held; pairs with LN10 */
+	hazptr_store_(&lane->quota, 0, release);
 }
 
 /* The owner, in the lane, which is empty. */
 static void lane_assign(struct lane *lane, struct hazptr_cohort *c, size_t room)
 {
-	/* order ST3: takers compare these before they have the lane, and look
-	 * again when they have it; pairs with ST3 */
-	hazptr_store_(&lane->domain, c->domain, relaxed);
-	hazptr_store_(&lane->quota, (uint32_t)room, relaxed);
+	/* order LN9: after the push of what it held before; LN10 */
+	hazptr_store_(&lane->domain, c->domain, release);
+	hazptr_store_(&lane->quota, (uint32_t)room, release);
 	lane->cohort = c;
 	/* order ST1: a figure; pairs with ST1 */
 	hazptr_fetch_add_(&c->domain->lanes, 1, relaxed);
@@ -144,9 +171,10 @@ void hazptr_lanes_leave_(struct hazptr_record_ *r)
 
 static bool wants(const struct lane *lane, const struct hazptr_domain *d)
 {
-	/* order ST3: a hint, looked at again in the lane; pairs with ST3 */
-	return hazptr_load_(&lane->domain, relaxed) == d &&
-	       hazptr_load_(&lane->quota, relaxed) != 0;
+	/* order LN10: a lane that is passed over has pushed what it held;
+	 * pairs with LN9 */
+	return hazptr_load_(&lane->domain, acquire) == d &&
+	       hazptr_load_(&lane->quota, acquire) != 0;
 }
 
 /* Set steal in all lanes of the domain that hold something. */
@@ -169,100 +197,98 @@ static bool announce(const struct hazptr_domain *d)
 	return any;
 }
 
-/* False: the owner is at it. */
-static bool take(struct lane *lane, const struct hazptr_domain *d)
+/* False: the owner is at it. Then steal stays, and keeps it out next time. */
+static bool take(struct lane *lane)
 {
-	bool taken = false;
-
 	/* order LN7: the list as its owner left it; pairs with LN1, LN4 */
-	if (!hazptr_load_(&lane->busy, acquire)) {
-		if (lane->domain == d)
-			lane_empty(lane);
-		taken = true;
-	}
+	if (hazptr_load_(&lane->busy, acquire))
+		return false;
+	lane_empty(lane);
 	/* order LN8: the lane as the taker leaves it; pairs with LN3 */
 	hazptr_store_(&lane->steal, 0, release);
-	return taken;
+	return true;
 }
 
-/* Take over all lanes of the domain; false: an owner was at one of them. */
-bool hazptr_lanes_take_(struct hazptr_domain *d)
+/* Take all lanes that takers wait for; false: some owners are at theirs. */
+static bool take_announced(void)
 {
 	struct record_iterator it;
 	struct hazptr_record_ *r;
 	bool all = true;
 	int i;
 
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
+		for (i = 0; i < LANES; i++)
+			if (r->lanes[i].steal)
+				all &= take(&r->lanes[i]);
+	return all;
+}
+
+/* Take over all lanes of the domain; false: owners are at some of them. */
+bool hazptr_lanes_take_(struct hazptr_domain *d)
+{
+	bool all = true;
+
 	hazptr_lock_(&taking);
 	if (announce(d)) {
 		hazptr_fence_heavy(); /* order LN6: LN2 */
 		/* order ST1: a figure; pairs with ST1 */
 		hazptr_fetch_add_(&d->heavy_fences, 1, relaxed);
-		for (r = hazptr_record_first_(&it); r;
-		     r = hazptr_record_next_(&it))
-			for (i = 0; i < LANES; i++)
-				if (r->lanes[i].steal)
-					all &= take(&r->lanes[i], d);
+		all = take_announced();
 	}
 	hazptr_unlock_(&taking);
 	return all;
 }
 
-/* All of it, also what their owners are at. */
+/* Also those that their owners are at. Each lane is taken once. */
 void hazptr_lanes_take_all_(struct hazptr_domain *d)
 {
 	struct hazptr_backoff backoff = { 0 };
+	bool all = hazptr_lanes_take_(d);
 
-	while (!hazptr_lanes_take_(d))
+	while (!all) {
 		hazptr_backoff_(&backoff, UINT64_MAX);
-}
-
-static void set_steal(const struct hazptr_record_ *self, uint32_t steal)
-{
-	struct record_iterator it;
-	struct hazptr_record_ *r;
-	int i;
-
-	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
-		for (i = 0; i < LANES && r != self; i++)
-			/* order LN5: before LN7, or LN8: after; LN3 */
-			hazptr_store_(&r->lanes[i].steal, steal, release);
+		hazptr_lock_(&taking);
+		all = take_announced();
+		hazptr_unlock_(&taking);
+	}
 }
 
 /* Around fork: every other thread is out of its lanes, and stays out. */
 void hazptr_lanes_freeze_(const struct hazptr_record_ *self)
 {
+	struct hazptr_backoff backoff = { 0 };
 	struct record_iterator it;
 	struct hazptr_record_ *r;
 	int i;
 
 	hazptr_lock_(&taking);
-	set_steal(self, 1);
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
+		for (i = 0; i < LANES && r != self; i++)
+			/* order LN5: before LN7; pairs with LN3 */
+			hazptr_store_(&r->lanes[i].steal, 1, relaxed);
 	hazptr_fence_heavy(); /* order LN6: LN2 */
-	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it)) {
-		struct hazptr_backoff backoff = { 0 };
-
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
 		for (i = 0; i < LANES && r != self; i++)
 			/* order LN7: the list as its owner left it; LN4 */
 			while (hazptr_load_(&r->lanes[i].busy, acquire))
 				hazptr_backoff_(&backoff, UINT64_MAX);
-	}
 }
 
-void hazptr_lanes_thaw_(const struct hazptr_record_ *self)
+/* Another taker may wait for some of them: all are taken. */
+void hazptr_lanes_thaw_(void)
 {
-	set_steal(self, 0);
+	take_announced();
 	hazptr_unlock_(&taking);
 }
 
-/* In the child of a fork: the lanes of a thread that is not here. */
+/* In the child of a fork: lanes whose owner is not here, or is in none. */
 void hazptr_lanes_adopt_(struct hazptr_record_ *r)
 {
 	int i;
 
 	for (i = 0; i < LANES; i++)
-		if (r->lanes[i].quota)
-			lane_empty(&r->lanes[i]);
+		lane_empty(&r->lanes[i]);
 }
 
 /* The room that a lane reserves at a time: all lanes' share is a quarter. */
@@ -356,66 +382,77 @@ static void make_room(struct hazptr_record_ *r, struct hazptr_domain *d,
 	lend(r, d, bound);
 }
 
-/* Reserve room for n; true: the bound is reached. */
-static bool reserve(struct hazptr_domain *d, size_t n, size_t bound)
+/* What waits for readers or has room reserved, with the n of this call. */
+static size_t reserve(struct hazptr_domain *d, size_t n)
 {
 	/* order BG1: before BG2; pairs with BG5 */
-	long before = hazptr_fetch_add_(&d->reserved, (long)n, seq_cst);
-
-	return (size_t)before + n >= limit(d, bound);
+	return (size_t)hazptr_fetch_add_(&d->reserved, (long)n, seq_cst) + n;
 }
 
-/* Room is reserved, and whoever reserved it learned whether that was too much. */
+/* Objects for which room is reserved. */
 static void push(struct hazptr_record_ *r, struct hazptr_cohort *c,
 		 struct hazptr_head *first, struct hazptr_head *last, size_t n,
-		 bool full)
+		 size_t reserved)
 {
 	struct hazptr_domain *d = c->domain;
+	size_t bound = hazptr_bound_(d);
 
 	hazptr_retired_push_(c, first, last, n);
 	hazptr_background_arm_(d);
-	if (full && r)
-		make_room(r, d, hazptr_bound_(d));
+	if (r && reserved >= limit(d, bound))
+		make_room(r, d, bound);
 }
 
-static void retire_chain(struct hazptr_record_ *r, struct hazptr_cohort *c,
-			 struct hazptr_head *first, struct hazptr_head *last,
-			 size_t n)
+/*
+ * Several threads retire: one of them scans early, while there is room left
+ * for the others to go on. Alone, a scan for all is cheapest.
+ */
+static void scan_early(struct hazptr_record_ *r, struct hazptr_domain *d,
+		       size_t reserved, size_t bound)
 {
-	bool full = reserve(c->domain, n, hazptr_bound_(c->domain));
-
-	push(r, c, first, last, n, full);
+	if (d->policy == HAZPTR_RECLAIM_MANUAL)
+		return;
+	/* order ST1: a figure; pairs with ST1 */
+	if (hazptr_load_(&d->lanes, relaxed) > 1 &&
+	    reserved >= limit(d, bound) - bound / 2)
+		hazptr_pass_try_(r, d);
 }
 
-static void retire_slow(struct hazptr_record_ *r, struct hazptr_cohort *c,
-			struct hazptr_head *head)
+static __attribute__((__noinline__)) void
+retire_slow(struct hazptr_record_ *r, struct hazptr_cohort *c,
+	    struct hazptr_head *head, void *object, hazptr_reclaim_fn reclaim)
 {
 	struct hazptr_domain *d = c->domain;
-	size_t bound = hazptr_bound_(d), room;
+	size_t bound = hazptr_bound_(d), room = share(d, bound), reserved;
 	struct lane *lane = renew_lane(r, c);
 
-	if (!lane) {
-		retire_chain(r, c, head, head, 1);
-		return;
-	}
-	room = share(d, bound);
-	if (reserve(d, room, bound)) {
+	if (lane) {
+		reserved = reserve(d, room);
+		if (reserved < limit(d, bound)) {
+			lane_assign(lane, c, room);
+			lane_push(lane, head, object, reclaim);
+			lane_leave(lane);
+			hazptr_background_arm_(d);
+			scan_early(r, d, reserved, bound);
+			return;
+		}
 		lane_leave(lane);
 		/* order BG1: room given back, but for one; pairs with BG5 */
 		hazptr_fetch_sub_(&d->reserved, (long)room - 1, seq_cst);
-		push(r, c, head, head, 1, true);
-		return;
+	} else {
+		reserved = reserve(d, 1);
 	}
-	lane_assign(lane, c, room);
-	lane_push(lane, head);
-	lane_leave(lane);
-	hazptr_background_arm_(d);
+	head->next = NULL;
+	head->object = object;
+	head->reclaim = reclaim;
+	push(r, c, head, head, 1, reserved);
 }
 
 /* True when the object went into the thread's lane for the cohort. */
 static inline bool retire_fast(struct hazptr_record_ *r,
 			       const struct hazptr_cohort *c,
-			       struct hazptr_head *head)
+			       struct hazptr_head *head, void *object,
+			       hazptr_reclaim_fn reclaim)
 {
 	struct lane *lane = r->lanes;
 	bool room;
@@ -427,7 +464,7 @@ static inline bool retire_fast(struct hazptr_record_ *r,
 	HAZPTR_TEST_POINT("retire:busy");
 	room = room && lane->n < lane->quota;
 	if (hazptr_likely_(room))
-		lane_push(lane, head);
+		lane_push(lane, head, object, reclaim);
 	lane_leave(lane);
 	return room;
 }
@@ -444,11 +481,8 @@ void hazptr_cohort_retire_(struct hazptr_cohort *c, struct hazptr_head *head,
 	struct hazptr_record_ *r = hazptr_own_record_();
 
 	check_address("hazptr_retire", object);
-	head->next = NULL;
-	head->object = object;
-	head->reclaim = reclaim;
-	if (hazptr_unlikely_(!r || !retire_fast(r, c, head)))
-		retire_slow(r, c, head);
+	if (hazptr_unlikely_(!r || !retire_fast(r, c, head, object, reclaim)))
+		retire_slow(r, c, head, object, reclaim);
 }
 
 void hazptr_retire_(struct hazptr_domain *d, struct hazptr_head *head,
@@ -475,8 +509,8 @@ void hazptr_retire_list(struct hazptr_domain *d, struct hazptr_head *first,
 	}
 	check_address("hazptr_retire_list", last->object);
 	last->next = NULL;
-	retire_chain(hazptr_own_record_(), &hazptr_domain_or_default_(d)->own,
-		     first, last, n);
+	d = hazptr_domain_or_default_(d);
+	push(hazptr_own_record_(), &d->own, first, last, n, reserve(d, n));
 }
 
 /* An object without a head, and the node that carries it. */

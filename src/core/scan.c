@@ -37,8 +37,7 @@ void hazptr_ring_check_(struct ring_check *c, const struct hazptr_head *head)
 	if (!c->first)
 		c->first = head;
 	if (head == c->before)
-		hazptr_die_("hazptr_retire",
-			    ring_entry(c->first, head)->object,
+		hazptr_die_("hazptr_retire", ring_entry(c->first, head)->object,
 			    "retired twice");
 	if (c->n++ < c->next)
 		return;
@@ -191,9 +190,10 @@ static size_t sift(struct hazptr_record_ *r, struct hazptr_domain *d)
 	/* order ST1: figures; pairs with ST1 */
 	hazptr_store_(&d->kept, s.kept, relaxed);
 	hazptr_fetch_add_(&d->ready, s.ready, relaxed);
-	hazptr_fetch_add_(&d->reclaimed, s.freed, relaxed);
 	hazptr_fetch_add_(&d->scans, 1, relaxed);
 	hazptr_fetch_add_(&d->heavy_fences, 1, relaxed);
+	/* order ST4: after retired; pairs with ST4 */
+	hazptr_fetch_add_(&d->reclaimed, s.freed, release);
 	/* order BG1: after the count of ready; pairs with BG5 */
 	hazptr_fetch_sub_(&d->reserved, s.freed + s.ready, seq_cst);
 	return (size_t)(s.freed + s.ready);
@@ -211,21 +211,15 @@ void hazptr_free_all_(struct hazptr_record_ *r)
 	}
 }
 
-/*
- * Scan for n domains, with one heavy fence. Several scan locks are taken in
- * the order of the list of domains.
- */
-size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
-		    size_t n)
+/* With the scan locks of n domains, which it drops. */
+static size_t scan_locked(struct hazptr_record_ *r,
+			  struct hazptr_domain *const *d, size_t n)
 {
 	size_t i, left = 0;
 	bool any = false;
 
-	hazptr_activity_begin_(&r->freeing, n == 1 ? d[0] : NULL);
-	for (i = 0; i < n; i++) {
-		hazptr_lock_(&d[i]->scan_lock);
+	for (i = 0; i < n; i++)
 		any |= collect(d[i]);
-	}
 	HAZPTR_TEST_POINT("scan:collected");
 	if (any) {
 		hazptr_fence_heavy(); /* order HP7: HP3, HP4, HP10, OV3 */
@@ -240,6 +234,35 @@ size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
 		hazptr_unlock_(&d[i]->scan_lock);
 	HAZPTR_TEST_POINT("scan:sifted");
 	hazptr_free_all_(r);
+	return left;
+}
+
+/*
+ * Scan for n domains, with one heavy fence. Several scan locks are taken in
+ * the order of the list of domains. Returns how many objects left the lines.
+ */
+size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
+		    size_t n)
+{
+	size_t i, left;
+
+	hazptr_activity_begin_(&r->freeing, n == 1 ? d[0] : NULL);
+	for (i = 0; i < n; i++)
+		hazptr_lock_(&d[i]->scan_lock);
+	left = scan_locked(r, d, n);
 	hazptr_activity_end_(&r->freeing);
 	return left;
+}
+
+/* False: another thread is at it. */
+bool hazptr_scan_try_(struct hazptr_record_ *r, struct hazptr_domain *d)
+{
+	bool mine;
+
+	hazptr_activity_begin_(&r->freeing, d);
+	mine = hazptr_try_lock_(&d->scan_lock);
+	if (mine)
+		scan_locked(r, &d, 1);
+	hazptr_activity_end_(&r->freeing);
+	return mine;
 }

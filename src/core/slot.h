@@ -17,7 +17,14 @@
 
 #include "core.h"
 
+/*
+ * What else a slot's word says, in bits that no object's address has: a scan
+ * is at it (marker mode), and its guard may be released by any thread. An idle
+ * slot, allocated and protecting nothing, is a detached guard of no object.
+ */
 #define MARKER ((uintptr_t)1)
+#define SLOT_DETACHED ((uintptr_t)2)
+#define SLOT_FLAGS (MARKER | SLOT_DETACHED)
 
 static inline bool slot_is_free(const struct hazptr_slot *s)
 {
@@ -82,11 +89,11 @@ static inline uintptr_t slot_read(struct hazptr_slot *s, bool marker)
 		value = hazptr_load_(&s->value, acquire);
 	} else {
 		/* order MK4: the unlink before, uses done; MK1, MK3 */
-		value = hazptr_fetch_or_(&s->value, MARKER, acq_rel) & ~MARKER;
+		value = hazptr_fetch_or_(&s->value, MARKER, acq_rel);
 		/* order MK5: keeps the order of changes total; MK1 */
 		hazptr_fetch_and_(&s->value, ~MARKER, release);
 	}
-	return value == HAZPTR_SLOT_IDLE_ ? 0 : value;
+	return value & ~SLOT_FLAGS;
 }
 
 #endif /* HAZPTR_SLOT_H */

@@ -46,7 +46,9 @@ static int wait_slot(const struct wanted *w, struct hazptr_record_ *r, int i)
 
 	if (!holds(w, first))
 		return 0;
-	check_own(w, r, first, r->detached >> i & 1);
+	/* order ST2: a flag that the owner sets; pairs with ST2 */
+	check_own(w, r, first,
+		  hazptr_load_(&r->slots[i].value, relaxed) & SLOT_DETACHED);
 	while (slot_read(&r->slots[i], marker) == first) {
 		if (hazptr_now_() >= w->deadline)
 			return -ETIMEDOUT;

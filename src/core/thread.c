@@ -43,16 +43,16 @@ void hazptr_self_adopt_(struct hazptr_record_ *r)
 
 static void drop_slots(struct hazptr_record_ *r)
 {
-	uintptr_t object;
+	uintptr_t value;
 	int i;
 
 	for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++) {
 		/* order ST2: the owner reads its own; pairs with ST2 */
-		object = hazptr_load_(&r->slots[i].value, relaxed) & ~MARKER;
-		if (!object || (r->detached >> i & 1))
+		value = hazptr_load_(&r->slots[i].value, relaxed) & ~MARKER;
+		if ((value & SLOT_DETACHED) && value != HAZPTR_SLOT_IDLE_)
 			continue;
-		if (object != HAZPTR_SLOT_IDLE_)
-			hazptr_warn_("thread exit", (const void *)object,
+		if (value & ~SLOT_FLAGS)
+			hazptr_warn_("thread exit", (const void *)value,
 				     "a guard still holds it; its protection "
 				     "is dropped");
 		slot_clear_to(&r->slots[i], 0);

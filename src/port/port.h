@@ -4,7 +4,7 @@
  *
  * Layer 0: below it only libc and the kernel. One file per idea: die.c (the
  * only abort), alloc.c (the only malloc), lock.c (the library's own lock),
- * wait.c (futex and time), fence.c (the two halves of the fence), XX
+ * wait.c (futex and time), fence.c (the two halves of the fence), hooks.c
  * (signals, threads, fork), module.c (dlopen and dlclose).
  */
 #ifndef HAZPTR_PORT_H
@@ -55,6 +55,7 @@ struct hazptr_lock {
 	uint32_t word;
 };
 void hazptr_lock_(struct hazptr_lock *l);
+bool hazptr_try_lock_(struct hazptr_lock *l);
 void hazptr_unlock_(struct hazptr_lock *l);
 /* In the child of a fork: whoever held it does not exist here. */
 void hazptr_lock_reset_(struct hazptr_lock *l);

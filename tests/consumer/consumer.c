@@ -23,14 +23,14 @@ static int reclaimed;
 static int steps;
 
 /* Says where, and ends the program. */
-#define step(condition)                                             \
-	do {                                                        \
-		steps++;                                            \
-		if (!(condition)) {                                 \
-			fprintf(stderr, "consumer: line %d: %s\n",  \
-				__LINE__, #condition);              \
-			exit(1);                                    \
-		}                                                   \
+#define step(condition)                                                      \
+	do {                                                                 \
+		steps++;                                                     \
+		if (!(condition)) {                                          \
+			fprintf(stderr, "consumer: line %d: %s\n", __LINE__, \
+				#condition);                                 \
+			exit(1);                                             \
+		}                                                            \
 	} while (0)
 
 static struct route *route_new(int hops)

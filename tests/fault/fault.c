@@ -72,11 +72,11 @@ _Noreturn void fault_skip(const char *why)
 #endif
 
 #if IS_TSAN
-/* Children of a process with threads start threads here. */
+/* Children of a process with threads start threads here; and many end. */
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
-	return "die_after_fork=0";
+	return "die_after_fork=0:atexit_sleep_ms=20";
 }
 #endif
 
@@ -98,6 +98,13 @@ bool fault_is_valgrind(void)
 	if (known < 0)
 		known = preload && strstr(preload, "vgpreload");
 	return known;
+}
+
+void fault_needs_threads_after_fork(void)
+{
+	if (IS_TSAN)
+		fault_skip("this sanitizer loses count of the threads that "
+			   "the child of a fork starts");
 }
 
 bool fault_is_sanitized(void)

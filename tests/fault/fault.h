@@ -60,6 +60,7 @@ void fault_equal(const char *file, int line, const char *what, long long a,
 /* This machine does not allow the test: say why, exit 77. */
 _Noreturn void fault_skip(const char *why);
 
+void fault_needs_threads_after_fork(void); /* or skip */
 bool fault_is_sanitized(void);
 bool fault_is_asan(void);
 bool fault_is_tsan(void);

@@ -126,6 +126,7 @@ static void fork_with_policy(enum hazptr_reclaim policy)
 	pid_t child;
 	int i;
 
+	fault_needs_threads_after_fork();
 	thread = spawn(hold_and_retire, &o);
 	CHECK(wait_for(&o.ready, 1, 60));
 	for (i = 0; i < GUARDS; i++) {
@@ -191,6 +192,7 @@ static void child_starts_its_own_thread(void)
 	pthread_t thread;
 	pid_t child;
 
+	fault_needs_threads_after_fork();
 	thing_retire(NULL, t);
 	thing_retire(NULL, thing_new(0));
 	CHECK(wait_for(&things_reclaimed, 1, 60)); /* ours runs */
@@ -267,13 +269,15 @@ static void fork_with_detached_guards(bool ended)
 	struct hazptr_domain *d =
 		domain_new(HAZPTR_RECLAIM_MANUAL, 0, LONG_MS);
 	struct other giver = { .d = d }, newcomer = { .d = d };
-	pthread_t thread = spawn(hand_over, &giver), another = thread;
+	pthread_t thread, another;
 	pid_t child;
 	int i;
 
+	fault_needs_threads_after_fork();
+	another = thread = spawn(hand_over, &giver);
 	CHECK(wait_for(&giver.ready, 1, 60));
 	if (ended) {
-		giver.stop = 1;
+		__atomic_store_n(&giver.stop, 1, __ATOMIC_RELEASE);
 		join(thread);
 	}
 	things_reclaimed = 0;
@@ -293,7 +297,7 @@ static void fork_with_detached_guards(bool ended)
 	hazptr_flush(d);
 	if (!child) {
 		flush_until(d, GUARDS + LOOSE);
-		newcomer.stop = 1;
+		__atomic_store_n(&newcomer.stop, 1, __ATOMIC_RELEASE);
 		join(another);
 		flush_until(d, 2 * GUARDS + LOOSE);
 		use_everything(d);
@@ -354,6 +358,7 @@ static void fork_with_contexts(void)
 	pthread_t thread;
 	pid_t child;
 
+	fault_needs_threads_after_fork();
 	CHECK_EQ(hazptr_context_init(&parked), 0);
 	CHECK_EQ(hazptr_context_init(&in_use), 0);
 	CHECK_EQ(hazptr_context_init(&task.context), 0);
@@ -453,6 +458,7 @@ static void fork_in_function(enum hazptr_reclaim policy)
 
 static void fork_inside_a_reclaim_function(void)
 {
+	fault_needs_threads_after_fork();
 	fork_in_function(HAZPTR_RECLAIM_INLINE);
 	fork_in_function(HAZPTR_RECLAIM_MANUAL);
 	fork_in_function(HAZPTR_RECLAIM_BACKGROUND);

@@ -383,7 +383,7 @@ static const struct fault_case cases[] = {
 	  each_allocation_fails_with_two_more, .fences = FENCE_DEFAULT },
 	{ "each_allocation_fails_with_all_that_follow",
 	  each_allocation_fails_with_all_that_follow,
-	  .fences = FENCE_ALL },
+	  .fences = FENCE_DEFAULT },
 	{ "no_thread_to_be_had", no_thread_to_be_had,
 	  .fences = FENCE_DEFAULT },
 	{ "thread_without_a_context", thread_without_a_context,

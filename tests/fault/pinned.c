@@ -43,6 +43,11 @@ static bool is_mapped(const char *name)
 	return found;
 }
 
+static int counted(void)
+{
+	return __atomic_load_n(&count, __ATOMIC_ACQUIRE);
+}
+
 static void find(void *plugin, const char *name, void *function)
 {
 	void *p = dlsym(plugin, name);
@@ -56,7 +61,7 @@ static void use_and_unload(void)
 	void *plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	plugin_retire_free_fn retire_free;
 	plugin_retire_fn retire;
-	int before = count;
+	int before = counted();
 
 	if (!plugin)
 		fprintf(stderr, "%s\n", dlerror());
@@ -68,7 +73,7 @@ static void use_and_unload(void)
 	CHECK(!dlclose(plugin));
 	/* A library that is pinned runs its destructors when we exit. */
 	if (!is_mapped(path))
-		CHECK(count == before + 100);
+		CHECK(counted() == before + 100);
 }
 
 static void *use_in_thread(void *unused)

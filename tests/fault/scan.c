@@ -9,6 +9,7 @@
  */
 #include "fault.h"
 
+#include <sched.h>
 #include <string.h>
 
 #define GUARDS 16
@@ -391,6 +392,145 @@ static void overflow_list_changes_under_the_walk(void)
 	CHECK_EQ(hazptr_domain_destroy(d), 0);
 }
 
+/* The two threads of the next test, in step. */
+enum { EMPTY, HELD, SCANNING, LOOKED, SCANNED };
+struct detacher {
+	struct thing *source;
+	int fillers, step;
+	bool stop;
+};
+
+static bool reaches(struct detacher *d, int step)
+{
+	unsigned turn;
+
+	for (turn = 0; __atomic_load_n(&d->step, __ATOMIC_ACQUIRE) != step;
+	     turn++) {
+		if (__atomic_load_n(&d->stop, __ATOMIC_ACQUIRE))
+			return false;
+		if (turn > 200)
+			sched_yield();
+	}
+	return true;
+}
+
+static void *detach_on(void *arg)
+{
+	struct hazptr_guard filler[8], g = HAZPTR_GUARD_INIT;
+	struct detacher *d = arg;
+	volatile int delay = 0;
+	struct thing *t;
+	int i;
+
+	memset(filler, 0, sizeof(filler));
+	for (i = 0; i < d->fillers; i++)
+		thing_protect(&filler[i], &d->source);
+	while (reaches(d, EMPTY)) {
+		t = thing_protect(&g, &d->source);
+		__atomic_store_n(&d->step, HELD, __ATOMIC_RELEASE);
+		if (!reaches(d, SCANNING))
+			break;
+		for (i = t->id % 64; i; i--)
+			delay++;
+		hazptr_detach(&g);
+		__atomic_store_n(&d->step, LOOKED, __ATOMIC_RELEASE);
+		if (!reaches(d, SCANNED))
+			break;
+		thing_check(t);
+		hazptr_release(&g);
+		__atomic_store_n(&d->step, EMPTY, __ATOMIC_RELEASE);
+	}
+	for (i = 0; i < d->fillers; i++)
+		hazptr_release(&filler[i]);
+	hazptr_release(&g);
+	return NULL;
+}
+
+/* A guard that goes from one list to another is in one of them at any time. */
+static void detached_while_scans_run(int fillers)
+{
+	struct hazptr_domain *domain = domain_new(HAZPTR_RECLAIM_MANUAL, 0, 0);
+	struct detacher d = { .source = thing_new(0), .fillers = fillers };
+	struct thing *first = d.source;
+	pthread_t thread = spawn(detach_on, &d);
+	double end = now() + fault_seconds(0.7);
+	unsigned n;
+
+	for (n = 0; now() < end && reaches(&d, HELD); n++) {
+		struct thing *t = d.source;
+
+		__atomic_store_n(&d.source, thing_new(n), __ATOMIC_RELEASE);
+		if (t != first) /* which the fillers keep */
+			thing_retire(domain, t);
+		__atomic_store_n(&d.step, SCANNING, __ATOMIC_RELEASE);
+		do
+			hazptr_flush(domain);
+		while (__atomic_load_n(&d.step, __ATOMIC_ACQUIRE) != LOOKED);
+		hazptr_flush(domain);
+		__atomic_store_n(&d.step, SCANNED, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&d.stop, true, __ATOMIC_RELEASE);
+	join(thread);
+	thing_retire(domain, d.source);
+	thing_retire(domain, first);
+	CHECK_EQ(hazptr_domain_destroy(domain), 0);
+	CHECK_EQ(alive(), 0);
+	fprintf(stderr, "%u guards detached\n", n);
+}
+
+static void guard_in_a_slot_detached_while_scans_run(void)
+{
+	detached_while_scans_run(0);
+}
+
+static void embedded_guard_detached_while_scans_run(void)
+{
+	detached_while_scans_run(8);
+}
+
+/* Guards in registers, and in scopes that end before those they swap with. */
+static void swapped_out_of_a_scope(void)
+{
+	struct hazptr_domain *d = domain_new(HAZPTR_RECLAIM_MANUAL, 0, 0);
+	struct hazptr_guard filler[8];
+	struct thing *t, *source = thing_new(0);
+	unsigned turn, i;
+
+	memset(filler, 0, sizeof(filler));
+	for (turn = 0; turn < 64; turn++) {
+		HAZPTR_GUARD(outer);
+
+		for (i = 0; i < (turn & 1 ? 8 : 7); i++)
+			thing_protect(&filler[i], &source);
+		t = hazptr_protect(&outer, &source);
+		for (i = 0; i < 6; i++) {
+			HAZPTR_GUARD(inner);
+			struct thing *next = thing_new(i);
+			struct thing *own = next;
+
+			CHECK(hazptr_protect(&inner, &own) == next);
+			thing_retire(d, next);
+			if (turn & 2)
+				hazptr_swap(&outer, &inner);
+			else
+				hazptr_swap(&inner, &outer);
+			if (turn & 4)
+				hazptr_release(&inner);
+			hazptr_release(&filler[i]);
+			t = next;
+		}
+		hazptr_flush(d);
+		CHECK_EQ(alive(), 2);
+		thing_check(t);
+		hazptr_release(&outer);
+		CHECK_EQ(hazptr_flush(d), 1);
+		for (i = 0; i < 8; i++)
+			hazptr_release(&filler[i]);
+	}
+	thing_destroy(source);
+	CHECK_EQ(hazptr_domain_destroy(d), 0);
+}
+
 /* More than a thousand at once, let go in any order. */
 static void two_thousand_nested_guards(void)
 {
@@ -472,6 +612,12 @@ static const struct fault_case cases[] = {
 	  .fences = FENCE_ALL },
 	{ "overflow_list_changes_under_the_walk",
 	  overflow_list_changes_under_the_walk, .fences = FENCE_ALL },
+	{ "guard_in_a_slot_detached_while_scans_run",
+	  guard_in_a_slot_detached_while_scans_run, .fences = FENCE_ALL },
+	{ "embedded_guard_detached_while_scans_run",
+	  embedded_guard_detached_while_scans_run, .fences = FENCE_ALL },
+	{ "swapped_out_of_a_scope", swapped_out_of_a_scope,
+	  .fences = FENCE_ALL },
 	{ "two_thousand_nested_guards", two_thousand_nested_guards,
 	  .fences = FENCE_ALL },
 	{ "owner_stopped_half_way_through_retire",

@@ -67,7 +67,8 @@ bool torture_over(void)
 	return __atomic_load_n(&stop, __ATOMIC_ACQUIRE);
 }
 
-static struct node *protect(struct hazptr_guard *g, struct node **source)
+/* Inline, as a guard in a register has it. */
+static inline struct node *protect(struct hazptr_guard *g, struct node **source)
 {
 #if TORTURE_BREAK == 2
 	(void)g;
@@ -146,16 +147,17 @@ static void read_by_trying(void)
 /* Hand over hand, as in a list: the guard in front becomes the one behind. */
 static void read_by_swapping(void)
 {
-	struct hazptr_guard filler[10], a = HAZPTR_GUARD_INIT;
 	unsigned i, fillers = (unsigned)pick(11);
+	struct hazptr_guard filler[10];
 	struct node *n;
+	HAZPTR_GUARD(a);
 
 	memset(filler, 0, sizeof(filler));
 	for (i = 0; i < fillers; i++)
 		protect(&filler[i], any_source());
 	n = protect(&a, any_source());
 	for (i = 0; i < 10; i++) {
-		struct hazptr_guard b = HAZPTR_GUARD_INIT;
+		HAZPTR_GUARD(b);
 		struct node *next = protect(&b, any_source());
 
 		node_check(n);
@@ -166,7 +168,6 @@ static void read_by_swapping(void)
 		if (i < fillers)
 			hazptr_release(&filler[i]);
 	}
-	hazptr_release(&a);
 	for (i = 0; i < fillers; i++)
 		hazptr_release(&filler[i]);
 }

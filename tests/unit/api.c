@@ -14,9 +14,9 @@
 #define SAME_TYPE(expression, type) \
 	static_assert(std::is_same<decltype(expression), type>::value, "type")
 #else
-#define SAME_TYPE(expression, type)                                     \
-	_Static_assert(__builtin_types_compatible_p(                    \
-			       __typeof__(expression), __typeof__(type)), \
+#define SAME_TYPE(expression, type)                                         \
+	_Static_assert(__builtin_types_compatible_p(__typeof__(expression), \
+						    __typeof__(type)),      \
 		       "type")
 #endif
 
@@ -28,11 +28,11 @@
 	} while (0)
 
 /* `member` of `type` has exactly this type. */
-#define MEMBER(type, member, member_type)                \
-	do {                                             \
-		static type whole;                       \
-		member_type *pointer = &whole.member;    \
-		assert_non_null(pointer);                \
+#define MEMBER(type, member, member_type)             \
+	do {                                          \
+		static type whole;                    \
+		member_type *pointer = &whole.member; \
+		assert_non_null(pointer);             \
 	} while (0)
 
 static volatile bool never; /* what may only be compiled */

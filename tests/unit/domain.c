@@ -48,8 +48,11 @@ static void create_with_all_defaults(void **state)
 static void bad_size_is_refused(void **state)
 {
 	static const size_t bad[] = {
-		0, 1, sizeof(struct hazptr_domain_opts) - 1,
-		sizeof(struct hazptr_domain_opts) + 8, SIZE_MAX,
+		0,
+		1,
+		sizeof(struct hazptr_domain_opts) - 1,
+		sizeof(struct hazptr_domain_opts) + 8,
+		SIZE_MAX,
 	};
 	struct hazptr_domain_opts opts = good_opts();
 	struct hazptr_domain *d = NULL;
@@ -194,8 +197,7 @@ static bool is_done(const struct waiter *w)
 }
 
 /* While a reader keeps an object, neither barrier nor destroy returns. */
-static void waits_for_a_reader(enum hazptr_reclaim policy,
-			       void *(*run)(void *))
+static void waits_for_a_reader(enum hazptr_reclaim policy, void *(*run)(void *))
 {
 	struct item x = { 1, { 0, 0, 0 }, 0 };
 	struct waiter w = { test_domain(policy, 0, 1), 0, 0 };

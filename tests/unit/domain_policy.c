@@ -15,8 +15,8 @@ static struct {
 	pthread_mutex_t lock;
 	size_t by_caller;
 	size_t by_others;
-	pthread_t other;   /* the last one */
-	bool several;	   /* more than one other thread */
+	pthread_t other; /* the last one */
+	bool several;	 /* more than one other thread */
 	bool nested;
 	uintptr_t lowest, highest; /* addresses of locals, of others */
 	uintptr_t caller_lowest, caller_highest;
@@ -53,8 +53,8 @@ static void log_call(void)
 		log_.by_caller++;
 		widen(&log_.caller_lowest, &log_.caller_highest, here);
 	} else {
-		if (log_.by_others && !pthread_equal(log_.other,
-						     pthread_self()))
+		if (log_.by_others &&
+		    !pthread_equal(log_.other, pthread_self()))
 			log_.several = true;
 		log_.other = pthread_self();
 		log_.by_others++;
@@ -104,8 +104,7 @@ static void retire_logged(struct hazptr_domain *d, struct item *items, size_t n)
 
 static void background_never_runs_in_the_caller(void **state)
 {
-	struct hazptr_domain *d =
-		test_domain(HAZPTR_RECLAIM_BACKGROUND, 16, 1);
+	struct hazptr_domain *d = test_domain(HAZPTR_RECLAIM_BACKGROUND, 16, 1);
 	struct item *items = items_new(1000);
 
 	(void)state;

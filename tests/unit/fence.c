@@ -200,8 +200,8 @@ static void no_variable_says_nothing(void **state)
 static void unknown_value_is_reported_once_and_ignored(void **state)
 {
 	static const char *const unknown[] = {
-		"HAZPTR_FENCE=bogus",  "HAZPTR_FENCE=FULL",
-		"HAZPTR_FENCE=ful",    "HAZPTR_FENCE=fullx",
+		"HAZPTR_FENCE=bogus",	"HAZPTR_FENCE=FULL",
+		"HAZPTR_FENCE=ful",	"HAZPTR_FENCE=fullx",
 		"HAZPTR_FENCE=marker ", "HAZPTR_FENCE=membarrier,full",
 	};
 	struct test_result without, r;

@@ -138,8 +138,7 @@ static void released_guard_can_be_used_again(void **state)
 
 static void zeroed_memory_is_an_empty_guard(void **state)
 {
-	struct hazptr_guard *g =
-		(struct hazptr_guard *)calloc(1, sizeof(*g));
+	struct hazptr_guard *g = (struct hazptr_guard *)calloc(1, sizeof(*g));
 	struct hazptr_guard initialised = HAZPTR_GUARD_INIT;
 	struct item x = { 1, { 0, 0, 0 }, 0 };
 
@@ -415,8 +414,8 @@ static void arguments_are_evaluated_once(void **state)
 	assert_ptr_equal(hazptr_protect(&guards[g++], &sources[s++]), &x);
 	assert_int_equal(g, 1);
 	assert_int_equal(s, 1);
-	assert_true(hazptr_try_protect(&guards[g++], &seen[p++],
-				       &sources[s++]));
+	assert_true(
+		hazptr_try_protect(&guards[g++], &seen[p++], &sources[s++]));
 	assert_int_equal(g, 2);
 	assert_int_equal(s, 2);
 	assert_int_equal(p, 1);
@@ -498,7 +497,6 @@ static void guard_is_held_across_a_sleep(void **state)
 	hazptr_release(&g);
 	assert_gone(&x);
 }
-
 
 int main(int argc, char **argv)
 {

@@ -121,8 +121,7 @@ static void five_thousand_guards_and_ten_thousand_objects(void **state)
 		hazptr_release(&guards[i]);
 	hazptr_flush(test_manual);
 	for (i = 0; i < OBJECTS; i++)
-		assert_int_equal(item_gone(&items[i]),
-				 i % 2 || i / 2 % 3 == 0);
+		assert_int_equal(item_gone(&items[i]), i % 2 || i / 2 % 3 == 0);
 	for (i = GUARDS; i > 0; i--)
 		hazptr_release(&guards[i - 1]);
 	hazptr_flush(test_manual);

@@ -28,8 +28,8 @@ enum kind {
 };
 
 static const char *const kind_names[KINDS] = {
-	"fresh",  "released", "released embedded", "inline",
-	"slow",   "embedded", "elsewhere",	   "elsewhere embedded",
+	"fresh", "released", "released embedded", "inline",
+	"slow",	 "embedded", "elsewhere",	  "elsewhere embedded",
 };
 
 struct pair {
@@ -49,8 +49,7 @@ static bool is_embedded(enum kind k)
 
 static struct hazptr_guard *guard_new(void)
 {
-	struct hazptr_guard *g =
-		(struct hazptr_guard *)calloc(1, sizeof(*g));
+	struct hazptr_guard *g = (struct hazptr_guard *)calloc(1, sizeof(*g));
 
 	assert_non_null(g);
 	return g;
@@ -330,6 +329,122 @@ static void swap_hands_over(void **state)
 	free(items);
 }
 
+/* Guards of HAZPTR_GUARD(): what they gave away outlives their scope. */
+
+#define NOINLINE __attribute__((__noinline__))
+
+static NOINLINE void clobber_the_stack(void)
+{
+	volatile unsigned char stack[2048];
+	size_t i;
+
+	for (i = 0; i < sizeof(stack); i++)
+		stack[i] = 0xa5;
+}
+
+static NOINLINE void give_away(struct hazptr_guard *to, struct item *i,
+			       bool to_first)
+{
+	struct item *source = i;
+	HAZPTR_GUARD(scoped);
+
+	assert_ptr_equal(hazptr_protect(&scoped, &source), i);
+	if (to_first)
+		hazptr_swap(to, &scoped);
+	else
+		hazptr_swap(&scoped, to);
+}
+
+static void scoped_to_plain(void **state)
+{
+	struct hazptr_guard to = HAZPTR_GUARD_INIT;
+	struct item *items = items_new(20);
+	int i;
+
+	(void)state;
+	for (i = 0; i < 20; i++) {
+		if (i % 5 == 0) /* an empty one, too */
+			hazptr_release(&to);
+		give_away(&to, &items[i], i % 2);
+		clobber_the_stack();
+		retire_item(&items[i]);
+		assert_kept(&items[i]);
+		if (i > 0)
+			assert_gone(&items[i - 1]);
+	}
+	hazptr_release(&to);
+	assert_gone(&items[i - 1]);
+	free(items);
+}
+
+static void scoped_to_scoped(void **state)
+{
+	struct item *items = items_new(20);
+	int i;
+
+	(void)state;
+	{
+		HAZPTR_GUARD(to);
+		for (i = 0; i < 20; i++) {
+			give_away(&to, &items[i], i % 2);
+			clobber_the_stack();
+			retire_item(&items[i]);
+			assert_kept(&items[i]);
+			if (i > 0)
+				assert_gone(&items[i - 1]);
+		}
+	}
+	assert_gone(&items[i - 1]);
+	free(items);
+}
+
+/* One guard of each sort, and the crowd in between: places change hands. */
+static void scoped_ones_swap_with_all(void **state)
+{
+	struct hazptr_guard plain = HAZPTR_GUARD_INIT;
+	struct item *items = items_new(3);
+	HAZPTR_GUARD(a);
+	HAZPTR_GUARD(b);
+
+	(void)state;
+	hazptr_hold(&a, &items[0]);
+	hazptr_hold(&plain, &items[1]);
+	hazptr_hold(&b, &items[2]);
+	hazptr_swap(&a, &b);	 /* a: 2, b: 0 */
+	hazptr_swap(&plain, &a); /* plain: 2, a: 1 */
+	hazptr_swap(&b, &plain); /* b: 2, plain: 0 */
+	retire_item(&items[0]);
+	retire_item(&items[1]);
+	retire_item(&items[2]);
+	hazptr_flush(test_manual);
+	assert_int_equal(items_gone(items, 3), 0);
+	hazptr_release(&a);
+	assert_gone(&items[1]);
+	assert_kept(&items[0]);
+	hazptr_detach(&b);
+	test_join(test_start(release_it, &b));
+	assert_gone(&items[2]);
+	assert_kept(&items[0]);
+	hazptr_release(&plain);
+	assert_gone(&items[0]);
+	free(items);
+}
+
+static void swap_with_itself_is_nothing(void **state)
+{
+	struct hazptr_guard g = HAZPTR_GUARD_INIT;
+	struct item x = { 1, { 0, 0, 0 }, 0 };
+
+	(void)state;
+	hazptr_swap(&g, &g);
+	hazptr_hold(&g, &x);
+	hazptr_swap(&g, &g);
+	retire_item(&x);
+	assert_kept(&x);
+	hazptr_release(&g);
+	assert_gone(&x);
+}
+
 /* On a thread that never used the library. */
 static void *swap_first(void *arg)
 {
@@ -368,6 +483,10 @@ int main(int argc, char **argv)
 		{ "swap, detach", all_pairs, NULL, NULL, (void *)3 },
 		cmocka_unit_test(swaps_in_a_ring),
 		CROWDED(swap_hands_over),
+		CROWDED(scoped_to_plain),
+		CROWDED(scoped_to_scoped),
+		CROWDED(scoped_ones_swap_with_all),
+		CROWDED(swap_with_itself_is_nothing),
 		cmocka_unit_test(swap_is_a_threads_first_call),
 	};
 

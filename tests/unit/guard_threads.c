@@ -36,9 +36,9 @@ static struct thing *thing_new(void)
 
 static void thing_reclaim(struct hazptr_head *head)
 {
-	struct thing *t = (struct thing *)(void *)((char *)head -
-						   offsetof(struct thing,
-							    head));
+	struct thing *t =
+		(struct thing *)(void *)((char *)head -
+					 offsetof(struct thing, head));
 
 	must(t->magic == GOOD);
 	t->magic = BAD;
@@ -62,8 +62,7 @@ static void *writer_run(void *arg)
 		if (old)
 			hazptr_retire(domain, old, head, thing_reclaim);
 		link = (uintptr_t)thing_new() | (test_random(&seed) & 1);
-		link = __atomic_exchange_n(&link_place, link,
-					   __ATOMIC_ACQ_REL);
+		link = __atomic_exchange_n(&link_place, link, __ATOMIC_ACQ_REL);
 		old = (struct thing *)(link & ~(uintptr_t)1);
 		if (old)
 			hazptr_retire(domain, old, head, thing_reclaim);
@@ -190,8 +189,7 @@ static void two_threads_keep_it(void **state)
 /* Guards know no domains. */
 static void guard_keeps_in_every_domain(void **state)
 {
-	struct hazptr_domain *other =
-		test_domain(HAZPTR_RECLAIM_MANUAL, 0, 0);
+	struct hazptr_domain *other = test_domain(HAZPTR_RECLAIM_MANUAL, 0, 0);
 	struct hazptr_guard g = HAZPTR_GUARD_INIT;
 	struct item x = { 1, { 0, 0, 0 }, 0 };
 

@@ -368,8 +368,8 @@ static void *keeper_run(void *arg)
 			struct thing *t = hazptr_protect(
 				&guards[i], &shelf[test_random(&seed) % 16]);
 
-			must(!t || !__atomic_load_n(&t->gone,
-						    __ATOMIC_RELAXED));
+			must(!t ||
+			     !__atomic_load_n(&t->gone, __ATOMIC_RELAXED));
 		}
 		sched_yield();
 	}

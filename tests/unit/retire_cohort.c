@@ -38,8 +38,7 @@ static void barrier_in_every_policy(void **state)
 
 	(void)state;
 	for (policy = 0; policy < 3; policy++) {
-		d = test_domain((enum hazptr_reclaim)policy, 16,
-				TEST_NEVER_MS);
+		d = test_domain((enum hazptr_reclaim)policy, 16, TEST_NEVER_MS);
 		assert_int_equal(hazptr_cohort_init(&c, d), 0);
 		for (i = 0; i < 100; i++)
 			cohort_retire_item(&c, &items[i]);
@@ -66,7 +65,7 @@ static void frees_and_functions(void **state)
 		p = items_new(2);
 		q = p;
 		hazptr_cohort_retire(&c, q++, head, NULL); /* free(p) */
-		assert_ptr_equal(q, p + 1); /* evaluated once */
+		assert_ptr_equal(q, p + 1);		   /* evaluated once */
 	}
 	cohort_retire_item(&c, &x);
 	assert_int_equal(hazptr_flush(test_manual), 101);
@@ -214,12 +213,54 @@ static void barrier_waits_until_functions_return(void **state)
 						__ATOMIC_RELAXED))
 				sched_yield();
 		hazptr_cohort_barrier(&c);
-		assert_int_equal(__atomic_load_n(&function_state,
-						 __ATOMIC_RELAXED),
-				 2);
+		assert_int_equal(
+			__atomic_load_n(&function_state, __ATOMIC_RELAXED), 2);
 	}
 	hazptr_cohort_destroy(&c);
 	assert_int_equal(hazptr_domain_destroy(d), 0);
+}
+
+/* The same when another thread, not the library's, is at the function. */
+
+static void *flush_run(void *arg)
+{
+	hazptr_flush((struct hazptr_domain *)arg);
+	return NULL;
+}
+
+static void another_thread_runs_it(enum hazptr_reclaim policy, bool cohort)
+{
+	struct hazptr_domain *d = test_domain(policy, 0, TEST_NEVER_MS);
+	struct item x = { 1, { 0, 0, 0 }, 0 };
+	struct hazptr_cohort c;
+	pthread_t thread;
+
+	assert_int_equal(hazptr_cohort_init(&c, d), 0);
+	__atomic_store_n(&function_state, 0, __ATOMIC_RELAXED);
+	if (cohort)
+		hazptr_cohort_retire(&c, &x, head, slow_reclaim);
+	else
+		hazptr_retire(d, &x, head, slow_reclaim);
+	thread = test_start(flush_run, d);
+	while (!__atomic_load_n(&function_state, __ATOMIC_RELAXED))
+		sched_yield();
+	if (cohort)
+		hazptr_cohort_barrier(&c);
+	else
+		hazptr_barrier(d);
+	assert_int_equal(__atomic_load_n(&function_state, __ATOMIC_RELAXED), 2);
+	test_join(thread);
+	hazptr_cohort_destroy(&c);
+	assert_int_equal(hazptr_domain_destroy(d), 0);
+}
+
+static void barriers_wait_for_functions_in_other_threads(void **state)
+{
+	(void)state;
+	another_thread_runs_it(HAZPTR_RECLAIM_INLINE, true);
+	another_thread_runs_it(HAZPTR_RECLAIM_INLINE, false);
+	another_thread_runs_it(HAZPTR_RECLAIM_MANUAL, true);
+	another_thread_runs_it(HAZPTR_RECLAIM_MANUAL, false);
 }
 
 static void the_domains_barrier_covers_its_cohorts(void **state)
@@ -237,8 +278,7 @@ static void the_domains_barrier_covers_its_cohorts(void **state)
 			assert_int_equal(hazptr_cohort_init(&c[i], d), 0);
 		for (i = 0; i < COHORTS; i++) {
 			cohort_retire_item(&c[i], &items[2 * i]);
-			hazptr_retire(d, &items[2 * i + 1], head,
-				      item_reclaim);
+			hazptr_retire(d, &items[2 * i + 1], head, item_reclaim);
 		}
 		hazptr_barrier(d);
 		assert_int_equal(items_gone(items, 2 * COHORTS),
@@ -281,9 +321,8 @@ static void destroyed_cohort_is_forgotten(void **state)
 	for (i = 0; i < 200; i++) {
 		c = (struct hazptr_cohort *)malloc(sizeof(*c));
 		assert_non_null(c);
-		assert_int_equal(hazptr_cohort_init(c, i % 2 ? NULL :
-							       test_manual),
-				 0);
+		assert_int_equal(
+			hazptr_cohort_init(c, i % 2 ? NULL : test_manual), 0);
 		cohort_retire_item(c, &items[2 * i]);
 		hazptr_cohort_destroy(c);
 		assert_int_equal(item_gone(&items[2 * i]), 1);
@@ -312,8 +351,7 @@ static void many_cohorts_by_one_thread(void **state)
 	for (i = 0; i < DOMAINS; i++) {
 		d[i] = test_domain((enum hazptr_reclaim)i, 64, 5);
 		for (j = 0; j < COHORTS; j++)
-			assert_int_equal(hazptr_cohort_init(&c[i][j], d[i]),
-					 0);
+			assert_int_equal(hazptr_cohort_init(&c[i][j], d[i]), 0);
 	}
 	for (k = 0; k < ROUNDS; k++)
 		for (i = 0; i < DOMAINS; i++)
@@ -434,8 +472,8 @@ static void cohorts_beside_barriers(void **state)
 		shared = test_domain((enum hazptr_reclaim)policy, 16, 1);
 		__atomic_store_n(&cohorts_stop, 0, __ATOMIC_RELAXED);
 		for (i = 0; i < 4; i++)
-			threads[i] = test_start(i < 3 ? cohorts_come_and_go :
-							barriers_all_the_time,
+			threads[i] = test_start(i < 3 ? cohorts_come_and_go
+						      : barriers_all_the_time,
 						&turns);
 		for (i = 0; i < 3; i++)
 			test_join(threads[i]);
@@ -469,7 +507,9 @@ static void functions_retire_into_the_cohort(void **state)
 	while (!item_gone(&items[99]))
 		hazptr_cohort_barrier(&chain_cohort);
 	assert_int_equal(items_gone(items, 100), 100);
+	hazptr_cohort_retire(&chain_cohort, &items[0], head, retires_the_next);
 	hazptr_cohort_destroy(&chain_cohort);
+	assert_int_equal(items_gone(items, 100), 200);
 	free(items);
 }
 
@@ -524,6 +564,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(barrier_returns_while_others_are_kept),
 		cmocka_unit_test(barrier_and_destroy_wait_for_readers),
 		cmocka_unit_test(barrier_waits_until_functions_return),
+		cmocka_unit_test(barriers_wait_for_functions_in_other_threads),
 		cmocka_unit_test(the_domains_barrier_covers_its_cohorts),
 		cmocka_unit_test(flush_covers_the_cohorts),
 		cmocka_unit_test(destroyed_cohort_is_forgotten),

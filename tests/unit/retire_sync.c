@@ -22,8 +22,8 @@ static void *waiter_run(void *arg)
 	struct waiter *w = (struct waiter *)arg;
 
 	if (w->until)
-		w->result = hazptr_synchronize_until(w->objects[0],
-						     w->deadline);
+		w->result =
+			hazptr_synchronize_until(w->objects[0], w->deadline);
 	else if (w->n)
 		hazptr_synchronize_many(w->objects, w->n);
 	else
@@ -180,7 +180,9 @@ static void waits_for_all_of_several_readers(void **state)
 static void until_a_past_time(size_t crowd)
 {
 	static const struct timespec past[] = {
-		{ 0, 0 }, { 1, 999999999 }, { -1, 0 },
+		{ 0, 0 },
+		{ 1, 999999999 },
+		{ -1, 0 },
 	};
 	struct item x = { 1, { 0, 0, 0 }, 0 };
 	struct reader r;

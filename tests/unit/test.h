@@ -67,9 +67,8 @@ extern "C" {
 #define TEST_UNUSED __attribute__((__unused__))
 
 /* For other threads than the first, where cmocka's asserts cannot jump. */
-#define must(condition)                                                \
-	((condition) ? (void)0 :                                       \
-		       test_fail(#condition, __FILE__, __LINE__))
+#define must(condition) \
+	((condition) ? (void)0 : test_fail(#condition, __FILE__, __LINE__))
 
 static inline void test_fail(const char *what, const char *file, int line)
 {
@@ -108,12 +107,12 @@ static inline void test_sleep_ms(long ms)
 }
 
 /* True as soon as the condition is; false after a minute. */
-#define test_eventually(condition)                                     \
-	__extension__({                                                \
+#define test_eventually(condition)                                       \
+	__extension__({                                                  \
 		struct timespec test_limit_ = test_time_after_ms(60000); \
 		while (!(condition) && !test_time_reached(&test_limit_)) \
-			test_sleep_ms(1);                              \
-		(condition);                                           \
+			test_sleep_ms(1);                                \
+		(condition);                                             \
 	})
 
 /* Threads */
@@ -285,10 +284,10 @@ static inline void test_misuse(void **state)
 	test_aborts(name, name + strlen(name) + 1);
 }
 
-#define MISUSE(name_, call_)                                               \
-	{                                                                  \
-		"misuse: " name_, test_misuse, NULL, NULL,                 \
-			(void *)(name_ "\0" call_)                         \
+#define MISUSE(name_, call_)                               \
+	{                                                  \
+		"misuse: " name_, test_misuse, NULL, NULL, \
+			(void *)(name_ "\0" call_)         \
 	}
 
 /* Items */
@@ -383,16 +382,16 @@ static inline int test_manual_teardown(void **state)
 	return hazptr_domain_destroy(test_manual);
 }
 
-#define assert_kept(item)                                \
-	do {                                             \
-		hazptr_flush(test_manual);               \
-		assert_int_equal(item_gone(item), 0);    \
+#define assert_kept(item)                             \
+	do {                                          \
+		hazptr_flush(test_manual);            \
+		assert_int_equal(item_gone(item), 0); \
 	} while (0)
 
-#define assert_gone(item)                                \
-	do {                                             \
-		hazptr_flush(test_manual);               \
-		assert_int_equal(item_gone(item), 1);    \
+#define assert_gone(item)                             \
+	do {                                          \
+		hazptr_flush(test_manual);            \
+		assert_int_equal(item_gone(item), 1); \
 	} while (0)
 
 static inline void retire_item(struct item *i)
@@ -469,17 +468,17 @@ static inline int crowd_teardown(void **state)
 	return all_free ? 0 : -1;
 }
 
-#define BESIDE(f, n)                                                       \
-	{                                                                  \
-		#f " beside " #n, f, crowd_setup, crowd_teardown,          \
-			(void *)(uintptr_t)(n)                             \
+#define BESIDE_NAME(f, n) #f " beside " #n
+#define BESIDE(f, n)                                               \
+	{                                                          \
+		BESIDE_NAME(f, n), f, crowd_setup, crowd_teardown, \
+			(void *)(uintptr_t)(n)                     \
 	}
 /* A free inline slot; the second one; the slow slots; embedded; elsewhere. */
-#define CROWDED(f)                                                         \
-	BESIDE(f, 0), BESIDE(f, 1), BESIDE(f, 2), BESIDE(f, 7),            \
-		BESIDE(f, 8), BESIDE(f, 40),                               \
-		BESIDE(f, 100 /* in a context */), BESIDE(f, 107),         \
-		BESIDE(f, 108), BESIDE(f, 140)
+#define CROWDED(f)                                                            \
+	BESIDE(f, 0), BESIDE(f, 1), BESIDE(f, 2), BESIDE(f, 7), BESIDE(f, 8), \
+		BESIDE(f, 40), BESIDE(f, 100 /* in a context */),             \
+		BESIDE(f, 107), BESIDE(f, 108), BESIDE(f, 140)
 
 /* Readers: another thread that keeps an object until it is told to stop. */
 

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench/bench.h - the words that schemes, workloads and the runner share
+ *
+ * A scheme is a way to keep objects alive: ours, a peer, or none ("bare"). It
+ * brings one loop per job, written out in its own file, so that its fast paths
+ * are inlined as its documentation wants; nothing is called through a pointer
+ * inside a measured loop. A table is one workload: rows, each a scheme and a
+ * job, and targets, which are ratios between two rows of the same run.
+ *
+ *	static uint64_t read_hot(struct bench_task *t)
+ *	{
+ *		uint64_t n;
+ *
+ *		BENCH_LOOP(t, n)
+ *			bench_use(hot->value);
+ *		return n;
+ *	}
+ *
+ * Rows of a table are measured in rounds, A B C A B C ..., so that a machine
+ * that gets slower is slow for all of them. A ratio is the median of the
+ * ratios within the rounds.
+ */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BENCH_OBJECT 64	 /* bytes of everything that is allocated */
+#define BENCH_TURNS 1024 /* turns of a loop between two looks at the clock */
+#define BENCH_LINKS 256	 /* of the dependent chain: 16 KiB, in any L1 */
+#define BENCH_KEYS 200	 /* of the sorted list; half of them are in it */
+#define BENCH_ROUNDS 101 /* at most */
+#define BENCH_THREADS 64 /* at most */
+#define BENCH_COUNTS 8	 /* different numbers of threads, at most */
+
+/* What a scheme can be asked to do, over and over. */
+enum bench_job {
+	BENCH_READ,	  /* protect, dereference, release: a fresh guard */
+	BENCH_READ_INIT,  /* ... initialised and released by hand */
+	BENCH_READ_KEPT,  /* the guard stays outside of the loop */
+	BENCH_READ_CALL,  /* the peer's functions instead of its inlines */
+	BENCH_CHAIN,	  /* each object names the next source */
+	BENCH_CHURN,	  /* allocate, retire, reclaim by a function */
+	BENCH_CHURN_FREE, /* ... by free() */
+	BENCH_CHURN_LIFO, /* bare: free the last of a batch first */
+	BENCH_CHURN_ONE,  /* bare: free each at once */
+	BENCH_FLAT,	  /* store and retire as fast as it goes */
+	BENCH_LIST,	  /* the sorted list */
+	BENCH_LIST_KEPT,  /* with guards that stay */
+	BENCH_LIST_LEAN,  /* without the second look that only hazards need */
+	BENCH_PACED,	  /* helper: store and retire every 100 us */
+	BENCH_JOBS
+};
+
+struct bench_scheme;
+
+/* One thread of one measurement. */
+struct bench_task {
+	const int *stop;
+	const struct bench_scheme *scheme;
+	unsigned index;	  /* among the threads of the measurement */
+	unsigned threads; /* that do the same */
+	uint64_t random;  /* state of bench_random() */
+};
+
+/* Runs until bench_go() says no. Return: how many operations it did. */
+typedef uint64_t (*bench_body)(struct bench_task *t);
+
+/**
+ * struct bench_scheme - one way to keep objects alive
+ *
+ * begin and end are called by the main thread around each measurement, enter
+ * and leave by each thread. end returns the most objects that were retired and
+ * not reclaimed, 0 where nobody can tell.
+ */
+struct bench_scheme {
+	const char *name;
+	const char *version; /* NULL: not installed */
+	void (*init)(void);  /* once */
+	void (*begin)(enum bench_job job);
+	uint64_t (*end)(enum bench_job job);
+	void (*enter)(void);
+	void (*leave)(void);
+	void (*replace)(void); /* one store and retire, for BENCH_PACED */
+	bench_body body[BENCH_JOBS];
+};
+
+extern const struct bench_scheme bench_bare, bench_hazptr, bench_urcu, bench_ck,
+	bench_cds;
+
+/* One line of a table. */
+struct bench_row {
+	const char *name;
+	const struct bench_scheme *scheme;
+	enum bench_job job;
+	bool helped;	       /* one more thread runs ... */
+	enum bench_job helper; /* ... this */
+	bool shared;	       /* measured in the program with the .so */
+	bool pair;	       /* compare with the row above, not the base */
+};
+
+#define BENCH_ROW(called, by, does)                                        \
+	{                                                                  \
+		.name = called, .scheme = &bench_##by, .job = BENCH_##does \
+	}
+#define BENCH_ROW_SO(called, by, does)                                      \
+	{                                                                   \
+		.name = called, .scheme = &bench_##by, .job = BENCH_##does, \
+		.shared = true                                              \
+	}
+
+enum { BENCH_BASE = -1 }; /* the row that the table compares with */
+
+/* A promise of the issue: row / base <= limit (or >=). */
+struct bench_target {
+	int row;
+	unsigned threads;
+	int base;
+	unsigned base_threads;
+	double limit;
+	bool at_least;
+};
+
+/* What a table's figures are. */
+enum bench_unit {
+	BENCH_NS_THREAD,  /* ns of the thread's CPU time per operation */
+	BENCH_NS_PROCESS, /* ns of the process's CPU time per operation */
+	BENCH_RATE	  /* millions per second of the thread's CPU time */
+};
+
+struct bench_table {
+	const char *name;
+	const char *title;
+	enum bench_unit unit;
+	const struct bench_row *rows;
+	unsigned nrows;
+	int base;
+	const struct bench_target *targets;
+	unsigned ntargets;
+	unsigned threads; /* 0: as many as the user asks for */
+	bool peak;	  /* print what end() returned */
+	const char *note;
+	void (*prepare)(struct bench_table *t);
+};
+
+extern struct bench_table bench_w1, bench_w1c, bench_w2, bench_w2f, bench_w3,
+	bench_w4;
+
+/* What the chain consists of; the same for every scheme. */
+struct bench_link {
+	struct bench_link *next;
+	uint64_t value;
+	char room[BENCH_OBJECT - 16];
+};
+extern struct bench_link *bench_chain;
+
+/* How many objects ours reclaims at once; the bare batch is as large. */
+extern unsigned bench_batch;
+
+static inline bool bench_go(const struct bench_task *t)
+{
+	return !__atomic_load_n(t->stop, __ATOMIC_RELAXED);
+}
+
+/* The compiler has to have the value in a register, here and in each turn. */
+#define bench_use(value) __asm__ volatile("" : : "r"(value))
+
+/* For the steps of a walk: every scheme's in its caller, as the bare one. */
+#define bench_inline static inline __attribute__((__always_inline__))
+
+/*
+ * The same loop around every scheme's operation; n counts operations. Once at
+ * least, also for a thread that gets a processor too late.
+ */
+#define BENCH_LOOP(t, n)                                       \
+	for ((n) = 0; !(n) || bench_go(t); (n) += BENCH_TURNS) \
+		for (unsigned turn_ = BENCH_TURNS; turn_; turn_--)
+
+/* xorshift64*, the upper half */
+static inline uint32_t bench_random(struct bench_task *t)
+{
+	uint64_t x = t->random;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	t->random = x;
+	return (uint32_t)((x * 0x2545f4914f6cdd1dULL) >> 32);
+}
+
+/* malloc that does not fail */
+void *bench_alloc(size_t size);
+
+/* One store and retire every 100 us, by the scheme's replace. */
+uint64_t bench_paced(struct bench_task *t);
+
+#define BENCH_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BENCH_BENCH_H */

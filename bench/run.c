@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench/run.c - threads, clocks, rounds
+ *
+ * A measurement: the main thread makes the scheme's objects, starts the
+ * threads, lets them run a while to get warm, and then for the time asked for.
+ * Each thread is kept on one processor while there are enough of them. What is
+ * counted is CPU time, so that a thread that another program pushed aside
+ * does not look slow.
+ *
+ * Where the reclaiming is part of the job (BENCH_NS_PROCESS) the CPU time is
+ * the whole process's, from before the warm-up until all that was retired is
+ * reclaimed, and the operations of the warm-up count.
+ */
+#define _GNU_SOURCE
+#include "run.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WARM_NS 5000000L
+#define PACE_NS 100000L
+#define TRIES 4
+#define UNDISTURBED 0.95
+
+struct bench_link *bench_chain;
+unsigned bench_batch = 1000;
+
+struct bench_thread {
+	struct bench_task task;
+	struct measurement *m;
+	bench_body body;
+	pthread_t id;
+	uint64_t warm; /* operations */
+	uint64_t done;
+	double cpu; /* ns */
+	double wall;
+};
+
+struct measurement {
+	pthread_barrier_t barrier;
+	int stop;
+	unsigned n; /* threads that are measured; a helper comes after them */
+	struct bench_thread thread[BENCH_THREADS + 1];
+};
+
+static cpu_set_t cpus; /* that this process may use */
+
+static double clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void sleep_ns(double ns)
+{
+	struct timespec t;
+
+	t.tv_sec = (time_t)(ns / 1e9);
+	t.tv_nsec = (long)(ns - (double)t.tv_sec * 1e9);
+	while (nanosleep(&t, &t))
+		;
+}
+
+void *bench_alloc(size_t size)
+{
+	void *p = malloc(size);
+
+	if (!p) {
+		fprintf(stderr, "hazptr-bench: out of memory\n");
+		exit(1);
+	}
+	return p;
+}
+
+/* A ring of all links in random order, in one block. */
+static void make_chain(void)
+{
+	struct bench_task dice = { .random = 88172645463325252ULL };
+	unsigned order[BENCH_LINKS];
+	struct bench_link *link;
+
+	link = aligned_alloc(BENCH_OBJECT, sizeof(*link) * BENCH_LINKS);
+	if (!link)
+		exit(1);
+	for (unsigned i = 0; i < BENCH_LINKS; i++) {
+		unsigned k = bench_random(&dice) % (i + 1);
+
+		order[i] = order[k];
+		order[k] = i;
+	}
+	for (unsigned i = 0; i < BENCH_LINKS; i++) {
+		link[order[i]].next = &link[order[(i + 1) % BENCH_LINKS]];
+		link[order[i]].value = i;
+	}
+	bench_chain = link;
+}
+
+void bench_init(void)
+{
+	const struct bench_scheme *all[] = { &bench_bare, &bench_hazptr,
+					     &bench_urcu, &bench_ck,
+					     &bench_cds };
+
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	make_chain();
+	for (unsigned i = 0; i < BENCH_COUNT(all); i++)
+		if (all[i]->version && all[i]->init)
+			all[i]->init();
+}
+
+bool bench_can(const struct bench_row *row)
+{
+	return row->scheme->version && row->scheme->body[row->job];
+}
+
+/* The nth processor, while there are enough for all threads. */
+static void pin(unsigned n, unsigned threads)
+{
+	unsigned left = n;
+	cpu_set_t one;
+
+	if (threads > (unsigned)CPU_COUNT(&cpus))
+		return;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &cpus) || left--)
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+		return;
+	}
+}
+
+static void *thread_main(void *arg)
+{
+	struct bench_thread *t = arg;
+	struct measurement *m = t->m;
+	double cpu, wall;
+
+	pin(t->task.index, t->task.threads);
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	if (t->task.scheme->enter)
+		t->task.scheme->enter();
+	pthread_barrier_wait(&m->barrier);
+	t->warm = t->body(&t->task);
+	pthread_barrier_wait(&m->barrier);
+	pthread_barrier_wait(&m->barrier);
+	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	wall = clock_ns(CLOCK_MONOTONIC);
+	t->done = t->body(&t->task);
+	t->wall = clock_ns(CLOCK_MONOTONIC) - wall;
+	t->cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	if (t->task.scheme->leave)
+		t->task.scheme->leave();
+	return NULL;
+}
+
+static void set_stop(struct measurement *m, int stop)
+{
+	__atomic_store_n(&m->stop, stop, __ATOMIC_RELAXED);
+}
+
+static void start_threads(struct measurement *m, const struct bench_row *row)
+{
+	unsigned total = m->n + row->helped;
+
+	pthread_barrier_init(&m->barrier, NULL, total + 1);
+	for (unsigned i = 0; i < total; i++) {
+		enum bench_job job = i < m->n ? row->job : row->helper;
+		struct bench_thread *t = &m->thread[i];
+
+		t->m = m;
+		t->body = job == BENCH_PACED ? bench_paced
+					     : row->scheme->body[job];
+		t->task = (struct bench_task){
+			.stop = &m->stop,
+			.scheme = row->scheme,
+			.index = i,
+			.threads = total,
+			.random = 0x9e3779b97f4a7c15ULL * (i + 1),
+		};
+		if (pthread_create(&t->id, NULL, thread_main, t)) {
+			fprintf(stderr,
+				"hazptr-bench: cannot start a thread\n");
+			exit(1);
+		}
+	}
+}
+
+/* The two runs of every thread, from the main thread's side. */
+static void conduct(struct measurement *m, double seconds)
+{
+	pthread_barrier_wait(&m->barrier);
+	sleep_ns(WARM_NS);
+	set_stop(m, 1);
+	pthread_barrier_wait(&m->barrier);
+	set_stop(m, 0);
+	pthread_barrier_wait(&m->barrier);
+	sleep_ns(seconds * 1e9);
+	set_stop(m, 1);
+}
+
+static void sum_up(const struct measurement *m, enum bench_unit unit,
+		   double process, struct bench_sample *out)
+{
+	double cpu = 0, wall = 0, done = 0, all = 0;
+
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct bench_thread *t = &m->thread[i];
+
+		cpu += t->cpu;
+		wall += t->wall;
+		done += (double)t->done;
+		all += (double)(t->done + t->warm);
+	}
+	out->wall = wall / done;
+	out->share = cpu / wall;
+	if (unit == BENCH_NS_THREAD)
+		out->value = cpu / done;
+	else if (unit == BENCH_NS_PROCESS)
+		out->value = process / all;
+	else
+		out->value = m->n * done / cpu * 1e3;
+	if (unit == BENCH_RATE)
+		out->wall = m->n * done / wall * 1e3;
+}
+
+static void measure(const struct bench_table *table,
+		    const struct bench_row *row, unsigned threads,
+		    double seconds, struct bench_sample *out)
+{
+	static struct measurement m;
+	const struct bench_thread *helper = &m.thread[threads];
+	double process;
+
+	memset(&m, 0, sizeof(m));
+	m.n = threads;
+	if (row->scheme->begin)
+		row->scheme->begin(row->job);
+	process = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	start_threads(&m, row);
+	conduct(&m, seconds);
+	for (unsigned i = 0; i < threads + row->helped; i++)
+		pthread_join(m.thread[i].id, NULL);
+	out->peak = 0;
+	if (row->scheme->end)
+		out->peak = (double)row->scheme->end(row->job);
+	process = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - process;
+	sum_up(&m, table->unit, process, out);
+	if (row->helped && helper->cpu / helper->wall < out->share &&
+	    row->helper != BENCH_PACED)
+		out->share = helper->cpu / helper->wall;
+	pthread_barrier_destroy(&m.barrier);
+}
+
+/*
+ * Where threads are measured beside others that they get in the way of, all
+ * have to run: when other programs took a processor away, again, and the least
+ * disturbed of the tries counts.
+ */
+void bench_measure(const struct bench_table *table, const struct bench_row *row,
+		   unsigned threads, double seconds, struct bench_sample *out)
+{
+	bool together = row->helped ||
+			(table->unit == BENCH_NS_PROCESS && threads > 1);
+	struct bench_sample next;
+
+	measure(table, row, threads, seconds, out);
+	for (unsigned i = 1; i < TRIES && together; i++) {
+		if (out->share >= UNDISTURBED)
+			return;
+		measure(table, row, threads, seconds, &next);
+		if (next.share > out->share)
+			*out = next;
+	}
+}
+
+uint64_t bench_paced(struct bench_task *t)
+{
+	struct timespec due;
+	uint64_t n = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &due);
+	while (bench_go(t)) {
+		t->scheme->replace();
+		n++;
+		due.tv_nsec += PACE_NS;
+		if (due.tv_nsec >= 1000000000L) {
+			due.tv_nsec -= 1000000000L;
+			due.tv_sec++;
+		}
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+	}
+	return n;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double bench_median(double *values, unsigned n, double *low, double *high)
+{
+	qsort(values, n, sizeof(*values), by_value);
+	if (low)
+		*low = values[0];
+	if (high)
+		*high = values[n - 1];
+	return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
+static void progress(const struct bench_figures *f, unsigned count,
+		     unsigned round, const char *row)
+{
+	if (isatty(2))
+		fprintf(stderr, "\r\033[K%s: %u thread%s, round %u of %u: %s",
+			f->table->name, count, count == 1 ? "" : "s", round + 1,
+			f->rounds, row);
+	else if (!round && row == f->table->rows[0].name)
+		fprintf(stderr, "%s: %u thread%s, %u rounds\n", f->table->name,
+			count, count == 1 ? "" : "s", f->rounds);
+}
+
+static void measure_row(const struct bench_figures *f, unsigned count,
+			unsigned row, unsigned round, double seconds)
+{
+	const struct bench_row *r = &f->table->rows[row];
+	struct bench_series *s = &f->series[count * f->table->nrows + row];
+	struct bench_sample *out = &s->sample[round];
+	unsigned threads = f->counts[count];
+
+	if (s->missing)
+		return;
+	progress(f, threads, round, r->name);
+	if (!bench_can(r))
+		s->missing = true;
+	else if (!r->shared || !bench_remote_can())
+		bench_measure(f->table, r, threads, seconds, out);
+	else if (!bench_remote_measure(f->table, row, threads, seconds, out))
+		s->missing = true;
+}
+
+void bench_run(const struct bench_table *table,
+	       const struct bench_options *options, struct bench_figures *f)
+{
+	f->table = table;
+	f->rounds = options->rounds;
+	f->ncounts = table->threads ? 1 : options->ncounts;
+	memcpy(f->counts, options->counts, sizeof(f->counts));
+	if (table->threads)
+		f->counts[0] = table->threads;
+	f->series =
+		calloc((size_t)f->ncounts * table->nrows, sizeof(*f->series));
+	if (!f->series)
+		exit(1);
+	for (unsigned count = 0; count < f->ncounts; count++)
+		for (unsigned round = 0; round < f->rounds; round++)
+			for (unsigned row = 0; row < table->nrows; row++)
+				measure_row(f, count, row, round,
+					    options->seconds);
+	if (isatty(2))
+		fprintf(stderr, "\r\033[K");
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench/w2.c - readers beside a writer
+ *
+ * W2: a writer replaces the object every 100 us; each row with a writer is
+ * compared with the same readers alone, above it. W2 flat out: how many
+ * objects a second one writer allocates, stores and retires beside one reader.
+ */
+#include "ours.h"
+
+#include <stdlib.h>
+
+#define BARE_RING 1024
+
+static struct hazptr_domain *updates; /* NULL: the default one */
+
+/*
+ * The baseline frees nothing that was ever published, for its readers are not
+ * protected: what it stores stands in a ring, and beside each store it
+ * allocates an object, and frees them in batches as large as the library's.
+ */
+static struct ours_object bare_object[BARE_RING];
+static unsigned bare_next;
+
+void bare_replace(void)
+{
+	struct ours_object *o = &bare_object[bare_next++ % BARE_RING];
+
+	o->value = 1;
+	(void)__atomic_exchange_n(&bench_hot.object, o, __ATOMIC_ACQ_REL);
+}
+
+static void free_line(struct hazptr_head *head)
+{
+	while (head) {
+		struct hazptr_head *next = head->next;
+
+		ours_free(head);
+		head = next;
+	}
+}
+
+uint64_t bare_flat(struct bench_task *t)
+{
+	struct hazptr_head *line = NULL;
+	unsigned length = 0;
+	uint64_t n;
+
+	BENCH_LOOP(t, n) {
+		struct ours_object *o = ours_new();
+
+		bare_replace();
+		o->head.next = line;
+		line = &o->head;
+		if (++length < bench_batch)
+			continue;
+		free_line(line);
+		line = NULL;
+		length = 0;
+	}
+	free_line(line);
+	return n;
+}
+
+static inline void replace(struct hazptr_domain *domain)
+{
+	struct ours_object *o = ours_new();
+
+	o = __atomic_exchange_n(&bench_hot.object, o, __ATOMIC_ACQ_REL);
+	hazptr_retire_free(domain, o, head);
+}
+
+void ours_replace(void)
+{
+	replace(NULL);
+}
+
+uint64_t ours_flat(struct bench_task *t)
+{
+	struct hazptr_domain *domain = updates;
+	uint64_t n;
+
+	BENCH_LOOP(t, n)
+		replace(domain);
+	return n;
+}
+
+/* A domain for each measurement, so that its peak is that one's. */
+void ours_flat_begin(void)
+{
+	if (hazptr_domain_create(&updates, NULL))
+		abort();
+}
+
+uint64_t ours_flat_end(void)
+{
+	struct hazptr_stats stats = { .size = sizeof(stats) };
+
+	hazptr_domain_stats(updates, &stats);
+	hazptr_domain_destroy(updates);
+	return stats.pending_peak;
+}
+
+enum {
+	BARE,
+	BARE_PACED,
+	OURS,
+	OURS_PACED,
+	URCU,
+	URCU_PACED,
+	CK,
+	CK_PACED,
+	CDS,
+	CDS_PACED
+};
+
+#define PACED(by)                                                         \
+	{                                                                 \
+		.name = "... with a writer", .scheme = &bench_##by,       \
+		.job = BENCH_READ, .helped = true, .helper = BENCH_PACED, \
+		.pair = true                                              \
+	}
+
+static const struct bench_row w2_rows[] = {
+	[BARE] = BENCH_ROW("unprotected", bare, READ),
+	[BARE_PACED] = PACED(bare),
+	[OURS] = BENCH_ROW("hazptr, fresh guard", hazptr, READ),
+	[OURS_PACED] = PACED(hazptr),
+	[URCU] = BENCH_ROW("liburcu-memb, inlined", urcu, READ),
+	[URCU_PACED] = PACED(urcu),
+	[CK] = BENCH_ROW("ck_hp", ck, READ),
+	[CK_PACED] = PACED(ck),
+	[CDS] = BENCH_ROW("libcds HP, fresh guard", cds, READ),
+	[CDS_PACED] = PACED(cds),
+};
+
+static const struct bench_target w2_targets[] = {
+	{ .row = OURS_PACED, .base = OURS, .limit = 1.15 },
+};
+
+struct bench_table bench_w2 = {
+	.name = "W2",
+	.title = "one reader, and a writer that stores every 100 us",
+	.rows = w2_rows,
+	.nrows = BENCH_COUNT(w2_rows),
+	.targets = w2_targets,
+	.ntargets = BENCH_COUNT(w2_targets),
+	.threads = 1,
+	.note = "with a writer: to the same alone",
+};
+
+enum { FLAT_BARE, FLAT, FLAT_URCU, FLAT_CK, FLAT_CDS };
+
+#define BESIDE(called, by)                                                \
+	{                                                                 \
+		.name = called, .scheme = &bench_##by, .job = BENCH_FLAT, \
+		.helped = true, .helper = BENCH_READ                      \
+	}
+
+static const struct bench_row w2f_rows[] = {
+	[FLAT_BARE] = BESIDE("unprotected", bare),
+	[FLAT] = BESIDE("hazptr, retire_free", hazptr),
+	[FLAT_URCU] = BESIDE("liburcu-memb, call_rcu", urcu),
+	[FLAT_CK] = BESIDE("ck_hp", ck),
+	[FLAT_CDS] = BESIDE("libcds HP", cds),
+};
+
+static const struct bench_target w2f_targets[] = {
+	{ .row = FLAT, .base = FLAT_CK, .limit = 1.3, .at_least = true },
+	{ .row = FLAT, .base = FLAT_CDS, .limit = 1.3, .at_least = true },
+};
+
+struct bench_table bench_w2f = {
+	.name = "W2f",
+	.title = "a writer that stores and retires flat out beside one reader",
+	.unit = BENCH_RATE,
+	.rows = w2f_rows,
+	.nrows = BENCH_COUNT(w2f_rows),
+	.targets = w2f_targets,
+	.ntargets = BENCH_COUNT(w2f_targets),
+	.threads = 1,
+	.peak = true,
+};
