@@ -29,7 +29,8 @@
  * the retire() of another one.
  *
  * Bounds. Objects that wait for readers: max_retired plus the slots in use,
- * whatever readers do (not in MANUAL, where nobody scans but you). Objects
+ * whatever readers do (not in MANUAL, where nobody scans but you), and what
+ * each thread that is inside retire() has in its hands. Objects
  * that only wait for a user function of a BACKGROUND domain have no hard
  * bound, because retire() must not wait for them: beyond 8 x max_retired each
  * retire() lends the library's thread up to 1 ms.
@@ -129,7 +130,8 @@ struct hazptr_stats {
  * hazptr_domain_stats - read the figures
  * @out: its size is set by the caller; no more than that is written
  *
- * Each figure is exact at some moment during the call.
+ * Each figure is right at some moment during the call, but for objects that
+ * another thread is moving from its batch to the domain meanwhile.
  *
  * Context: any thread; takes no lock.
  */

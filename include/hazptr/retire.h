@@ -19,9 +19,10 @@
  * readers use; it is retired once; the address that is retired is the address
  * that readers protect (the value in the pointer they load).
  *
- * Cost of retire(): a few stores, no lock and no atomic read-modify-write; at
- * each quarter of the domain's bound two of them, and at the bound a heavy
- * fence, a walk over all slots and the frees.
+ * Cost of retire(): a few stores, no lock and no atomic read-modify-write; a
+ * handful of them with each batch (a quarter of the domain's bound, divided by
+ * the threads that retire), and at the bound a heavy fence, a walk over all
+ * slots and the frees.
  *
  * Source: Michael 2004 for the scan. The list that its owner fills without an
  * atomic read-modify-write and others may take: biased as in Dice et al.,
@@ -65,7 +66,8 @@ void hazptr_retire_(struct hazptr_domain *d, struct hazptr_head *head,
  *
  * Context: any thread, also inside reclaim functions; BACKGROUND: under any
  * lock; INLINE: under no lock that reclaim functions take. Allocates nothing
- * on a registered thread. Not signal-safe. Aborts when it finds that an object
+ * on a registered thread, but the first one in a process starts the library's
+ * thread. Not signal-safe. Aborts when it finds that an object
  * was retired twice.
  * Order: all that the caller did before happens before the function runs; so
  * does all that any reader did while its guard kept the object.
@@ -81,7 +83,7 @@ void hazptr_retire_(struct hazptr_domain *d, struct hazptr_head *head,
  *
  * free may run in any thread.
  *
- * Context, Order: as hazptr_retire(), under any lock in every policy.
+ * Context, Order: as hazptr_retire().
  */
 #define hazptr_retire_free(d, obj, member) hazptr_retire((d), (obj), member, 0)
 

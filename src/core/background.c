@@ -69,6 +69,20 @@ static void set_armed(struct hazptr_domain *d, uint32_t armed)
 		d->due = hazptr_now_() + d->period_ns;
 }
 
+/* Others may have relied on the start that failed. */
+static void disarm_all(void)
+{
+	struct hazptr_domain *d;
+
+	hazptr_lock_(&hazptr_domains_.lock);
+	hazptr_lock_(&background.lock);
+	for (d = hazptr_domains_.first; d; d = d->next)
+		if (d->policy != HAZPTR_RECLAIM_MANUAL)
+			set_armed(d, 0);
+	hazptr_unlock_(&background.lock);
+	hazptr_unlock_(&hazptr_domains_.lock);
+}
+
 void hazptr_background_arm_(struct hazptr_domain *d)
 {
 	/* order BG2: after BG1; pairs with BG3 */
@@ -77,13 +91,10 @@ void hazptr_background_arm_(struct hazptr_domain *d)
 	hazptr_lock_(&background.lock);
 	set_armed(d, 1);
 	hazptr_unlock_(&background.lock);
-	if (start()) {
+	if (start())
 		call();
-		return;
-	}
-	hazptr_lock_(&background.lock);
-	set_armed(d, 0); /* the next retire() tries again */
-	hazptr_unlock_(&background.lock);
+	else
+		disarm_all(); /* the next retire() tries again */
 }
 
 /* Functions are ready. False: there is no thread that could run them. */

@@ -38,7 +38,7 @@ struct hazptr_context *hazptr_context_switch(struct hazptr_context *c)
 
 	if (!own)
 		hazptr_die_("hazptr_context_switch", c,
-			    "no memory to register the thread");
+			    "the thread is ending, or there is no memory");
 	before = own->context;
 	if (c == before)
 		return before;

@@ -76,6 +76,7 @@ struct hazptr_record_ {
 	struct hazptr_context *context; /* a thread: what it switched to */
 	struct hazptr_record_ *next;	/* in a list of the registry */
 	enum record_state state;
+	int exit_rounds; /* how often the thread's exit hook has run */
 	struct activity freeing;
 	struct activity running;
 	struct hazptr_cohort *running_cohort;
@@ -140,6 +141,7 @@ struct hazptr_record_ *hazptr_record_next_(struct record_iterator *it);
 struct hazptr_record_ *hazptr_self_register_(void);
 void hazptr_self_use_(struct hazptr_record_ *r);
 void hazptr_self_adopt_(struct hazptr_record_ *r);
+void hazptr_self_after_fork_(void);
 static inline struct hazptr_record_ *hazptr_own_record_(void)
 {
 	struct hazptr_record_ *r = hazptr_self_.own;

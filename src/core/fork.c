@@ -171,4 +171,5 @@ void hazptr_fork_child_(void)
 		tidy_domain(d, self);
 	unlock_all();
 	hazptr_fence_after_fork_();
+	hazptr_self_after_fork_();
 }

@@ -114,6 +114,7 @@ struct hazptr_record_ *hazptr_record_take_(enum record_state state)
 		if (r) {
 			r->state = state;
 			r->user = NULL;
+			r->exit_rounds = 0;
 		}
 		records = registry.records;
 		hazptr_unlock_(&registry.lock);

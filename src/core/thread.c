@@ -20,6 +20,9 @@ __thread struct hazptr_self_ hazptr_self_
 	__attribute__((__tls_model__("initial-exec"))) = { busy_slots, NULL,
 							   NULL };
 
+/* The exit hook of this thread has run for the last time. */
+static __thread bool gone __attribute__((__tls_model__("initial-exec")));
+
 static struct {
 	struct hazptr_lock lock;
 	uint32_t ready;
@@ -59,13 +62,20 @@ static void drop_slots(struct hazptr_record_ *r)
 	}
 }
 
-/* Signal handlers find the thread unregistered from the first line on. */
+/*
+ * The last round of the thread's destructors is ours, because others may hold
+ * guards until theirs. Who comes later still is served without a record: no
+ * further round would give it back.
+ */
 static void thread_exit(void *arg)
 {
 	struct hazptr_record_ *r = arg;
 	sigset_t before;
 
+	if (++r->exit_rounds < HAZPTR_EXIT_ROUNDS && hazptr_thread_at_exit_(r))
+		return;
 	HAZPTR_TEST_POINT("exit:begin");
+	gone = true;
 	hazptr_signals_block_(&before);
 	if (hazptr_self_.record != r)
 		hazptr_context_switch(NULL);
@@ -94,6 +104,13 @@ static bool place_hooks(void)
 	return ready;
 }
 
+/* In the child of a fork: another thread may have been in place_hooks(). */
+void hazptr_self_after_fork_(void)
+{
+	hazptr_lock_reset_(&once.lock);
+	hazptr_store_(&once.ready, 1, relaxed); /* private: alone after fork */
+}
+
 /* The pin takes the loader's lock, so none of ours is held then. */
 static bool hooks_ready(void)
 {
@@ -104,12 +121,14 @@ static bool hooks_ready(void)
 	return place_hooks();
 }
 
-/* Once per thread; again when a late destructor comes back. */
+/* Once per thread. NULL: there is no memory, or the thread is ending. */
 struct hazptr_record_ *hazptr_self_register_(void)
 {
 	struct hazptr_record_ *r = NULL;
 	sigset_t before;
 
+	if (gone)
+		return NULL;
 	hazptr_signals_block_(&before);
 	if (hooks_ready())
 		r = hazptr_record_take_(RECORD_THREAD);
