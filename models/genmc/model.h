@@ -3,8 +3,8 @@
  * model.h - the public header's atomic accesses, as a checker is to see them
  *
  * Named by -DHAZPTR_ATOMIC_BACKEND='"model.h"', it stands for the second half
- * of hazptr/atomic.h: the code under test is the inline code of hazptr/guard.h as
- * users compile it, access by access.
+ * of hazptr/atomic.h: the code under test is the inline code of hazptr/guard.h
+ * as users compile it, access by access.
  *
  * membarrier(2) is a request that each reader answers with a full fence at one
  * point of its program, which is what an interrupt does. The point is fixed

@@ -5,8 +5,8 @@
  * What is retired goes through three places. Whoever takes lanes pushes what
  * they hold on the list `retired` (lock `taking`); a scan, or a barrier, moves
  * that to the end of the domain's line (scan lock); a scan removes from
- * anywhere in the line what no guard keeps. The barrier takes all lanes, then puts a
- * marker at the end of the line, and waits for the marker's function:
+ * anywhere in the line what no guard keeps. The barrier takes all lanes, then
+ * puts a marker at the end of the line, and waits for the marker's function:
  *
  *	line:	f1  p2  f3  M  f4	f: with a function of the user's
  *	ready:  ... f1  f3  M		p: plain free
@@ -96,7 +96,16 @@ byte mine[SCANNERS];			/* removed, to be freed in the pass */
 byte lane, on_list;
 
 bool taking, locked, busy, steal;
-byte freeing[SCANNERS], running[SCANNERS];	/* pass counters */
+
+/*
+ * Two counters of each thread; all that counts is whether they are odd, and to
+ * which barriers, of those that saw them odd, they have not changed since.
+ */
+typedef counter {
+	bool is_odd;
+	byte seen_by
+};
+counter freeing[SCANNERS], running[SCANNERS];
 byte held;			/* by the reader; 0: none */
 byte retired, reclaimed;	/* sets of objects */
 byte signalled;			/* set of markers that ran */
@@ -169,12 +178,12 @@ inline collect()
 
 inline odd(pass)						/* PS1 */
 {
-	d_step { assert(!(pass & 1)); pass = pass + 1 }
+	d_step { assert(!pass.is_odd); pass.is_odd = true }
 }
 
 inline even(pass)						/* PS1 */
 {
-	d_step { assert(pass & 1); pass = (pass + 1) % 4 }
+	d_step { assert(pass.is_odd); pass.is_odd = false; pass.seen_by = 0 }
 }
 
 /* Under the scan lock: remove what no guard keeps. */
@@ -271,12 +280,13 @@ inline run_ready(me)
 
 inline wait_for(pass)
 {
-	seen = pass;						/* PS2 */
-	if
-	:: seen & 1 -> pass != seen				/* PS2 */
-	:: else
-	fi;
-	seen = 0
+	d_step {						/* PS2 */
+		if
+		:: pass.is_odd -> pass.seen_by = pass.seen_by | bit(me)
+		:: else
+		fi
+	};
+	!(pass.seen_by & bit(me))				/* PS2 */
 }
 
 proctype owner()
@@ -329,7 +339,7 @@ end:	do
 
 proctype barrier(byte me)
 {
-	byte before, x, taken, i, seen;
+	byte before, x, taken, i;
 
 	before = retired;
 	take_lane_and_wait();

@@ -76,7 +76,8 @@ struct hazptr_record_ {
 	struct hazptr_context *context; /* a thread: what it switched to */
 	struct hazptr_record_ *next;	/* in a list of the registry */
 	enum record_state state;
-	int exit_rounds; /* how often the thread's exit hook has run */
+	int thread;	 /* the kernel's number of the owner */
+	int exit_rounds; /* how often its exit hook has run */
 	struct activity freeing;
 	struct activity running;
 	struct hazptr_cohort *running_cohort;
@@ -124,6 +125,7 @@ extern struct chunk hazptr_chunks_;
 extern struct hazptr_record_ hazptr_shared_record_;
 struct hazptr_record_ *hazptr_record_take_(enum record_state state);
 void hazptr_record_give_back_(struct hazptr_record_ *r);
+int hazptr_record_leaving_(struct hazptr_record_ *r);
 size_t hazptr_records_count_(void);
 void hazptr_registry_lock_(void);
 void hazptr_registry_unlock_(void);
@@ -142,6 +144,7 @@ struct hazptr_record_ *hazptr_self_register_(void);
 void hazptr_self_use_(struct hazptr_record_ *r);
 void hazptr_self_adopt_(struct hazptr_record_ *r);
 void hazptr_self_after_fork_(void);
+void hazptr_slots_drop_(struct hazptr_record_ *r);
 static inline struct hazptr_record_ *hazptr_own_record_(void)
 {
 	struct hazptr_record_ *r = hazptr_self_.own;

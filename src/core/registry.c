@@ -23,6 +23,7 @@ static struct {
 	struct hazptr_record_ *waiting; /* detached guards are left in them */
 	struct chunk *last;		/* NULL: hazptr_chunks_ */
 	size_t records;
+	size_t leaving; /* whose threads' exit hooks have begun to run */
 } registry;
 
 static bool is_empty(const struct hazptr_record_ *r)
@@ -48,6 +49,18 @@ static struct hazptr_record_ *pop(struct hazptr_record_ **list)
 	return r;
 }
 
+static void give_back_locked(struct hazptr_record_ *r)
+{
+	struct hazptr_record_ **list;
+
+	registry.leaving -= r->exit_rounds != 0;
+	r->exit_rounds = 0;
+	r->state = is_empty(r) ? RECORD_IDLE : RECORD_WAITING;
+	list = r->state == RECORD_IDLE ? &registry.idle : &registry.waiting;
+	r->next = *list;
+	*list = r;
+}
+
 static struct hazptr_record_ *take_waiting(void)
 {
 	struct hazptr_record_ **link = &registry.waiting;
@@ -58,6 +71,28 @@ static struct hazptr_record_ *take_waiting(void)
 		link = &(*link)->next;
 	}
 	return NULL;
+}
+
+/*
+ * A thread that first met us in its own destructors can be gone before its
+ * exit hook had the last round. What it still held is dropped.
+ */
+static struct hazptr_record_ *take_dead(void)
+{
+	struct record_iterator it;
+	struct hazptr_record_ *r;
+
+	if (!registry.leaving)
+		return NULL;
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it)) {
+		if (r->state != RECORD_THREAD || !r->exit_rounds ||
+		    !hazptr_thread_is_gone_(r->thread))
+			continue;
+		hazptr_slots_drop_(r);
+		hazptr_overflow_abandon_(r);
+		give_back_locked(r);
+	}
+	return pop(&registry.idle);
 }
 
 static struct hazptr_record_ *take_new(void)
@@ -110,11 +145,12 @@ struct hazptr_record_ *hazptr_record_take_(enum record_state state)
 		if (!r)
 			r = take_waiting();
 		if (!r)
+			r = take_dead();
+		if (!r)
 			r = take_new();
 		if (r) {
 			r->state = state;
 			r->user = NULL;
-			r->exit_rounds = 0;
 		}
 		records = registry.records;
 		hazptr_unlock_(&registry.lock);
@@ -124,21 +160,23 @@ struct hazptr_record_ *hazptr_record_take_(enum record_state state)
 	return r;
 }
 
-static void give_back_locked(struct hazptr_record_ *r)
-{
-	struct hazptr_record_ **list;
-
-	r->state = is_empty(r) ? RECORD_IDLE : RECORD_WAITING;
-	list = r->state == RECORD_IDLE ? &registry.idle : &registry.waiting;
-	r->next = *list;
-	*list = r;
-}
-
 void hazptr_record_give_back_(struct hazptr_record_ *r)
 {
 	hazptr_lock_(&registry.lock);
 	give_back_locked(r);
 	hazptr_unlock_(&registry.lock);
+}
+
+/* The owner's exit hook runs; for the how many-th time? */
+int hazptr_record_leaving_(struct hazptr_record_ *r)
+{
+	int rounds;
+
+	hazptr_lock_(&registry.lock);
+	registry.leaving += r->exit_rounds == 0;
+	rounds = ++r->exit_rounds;
+	hazptr_unlock_(&registry.lock);
+	return rounds;
 }
 
 size_t hazptr_records_count_(void)

@@ -44,7 +44,7 @@ void hazptr_self_adopt_(struct hazptr_record_ *r)
 	hazptr_self_use_(r);
 }
 
-static void drop_slots(struct hazptr_record_ *r)
+void hazptr_slots_drop_(struct hazptr_record_ *r)
 {
 	uintptr_t value;
 	int i;
@@ -72,7 +72,8 @@ static void thread_exit(void *arg)
 	struct hazptr_record_ *r = arg;
 	sigset_t before;
 
-	if (++r->exit_rounds < HAZPTR_EXIT_ROUNDS && hazptr_thread_at_exit_(r))
+	if (hazptr_record_leaving_(r) < HAZPTR_EXIT_ROUNDS &&
+	    hazptr_thread_at_exit_(r))
 		return;
 	HAZPTR_TEST_POINT("exit:begin");
 	gone = true;
@@ -81,7 +82,7 @@ static void thread_exit(void *arg)
 		hazptr_context_switch(NULL);
 	hazptr_self_adopt_(NULL);
 	hazptr_lanes_leave_(r);
-	drop_slots(r);
+	hazptr_slots_drop_(r);
 	hazptr_overflow_abandon_(r);
 	hazptr_record_give_back_(r);
 	hazptr_signals_restore_(&before);
@@ -109,6 +110,8 @@ void hazptr_self_after_fork_(void)
 {
 	hazptr_lock_reset_(&once.lock);
 	hazptr_store_(&once.ready, 1, relaxed); /* private: alone after fork */
+	if (hazptr_self_.own)
+		hazptr_self_.own->thread = hazptr_thread_id_();
 }
 
 /* The pin takes the loader's lock, so none of ours is held then. */
@@ -136,8 +139,10 @@ struct hazptr_record_ *hazptr_self_register_(void)
 		hazptr_record_give_back_(r);
 		r = NULL;
 	}
-	if (r)
+	if (r) {
+		r->thread = hazptr_thread_id_();
 		hazptr_self_adopt_(r);
+	}
 	hazptr_signals_restore_(&before);
 	return r;
 }

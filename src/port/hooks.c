@@ -9,9 +9,26 @@
 #define _GNU_SOURCE
 #include "port.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static pthread_key_t exit_key;
+
+int hazptr_thread_id_(void)
+{
+	return (int)syscall(SYS_gettid);
+}
+
+bool hazptr_thread_is_gone_(int id)
+{
+	int saved = errno;
+	bool gone = syscall(SYS_tgkill, getpid(), id, 0) && errno == ESRCH;
+
+	errno = saved;
+	return gone;
+}
 
 void hazptr_signals_block_(sigset_t *before)
 {

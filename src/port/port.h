@@ -65,6 +65,9 @@ void hazptr_lock_reset_(struct hazptr_lock *l);
 void hazptr_fence_after_fork_(void);
 
 /* hooks.c */
+/* The kernel's number of a thread, and whether none has it any more. */
+int hazptr_thread_id_(void);
+bool hazptr_thread_is_gone_(int id);
 void hazptr_signals_block_(sigset_t *before);
 void hazptr_signals_restore_(const sigset_t *before);
 /* Once per process: what runs at each thread's exit and around fork. */
