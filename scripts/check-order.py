@@ -90,6 +90,9 @@ def check_source(path, labels):
         assembler = re.search(r"asm(__)?\s*$", source.code[:match.start()])
         if not (assembler and path.startswith("src/port/")):
             lint.breach(path, line, f"{match.group()} outside {DOOR}")
+    for comment in source.comments:  # of calls that fence, too
+        if any(ORDER.match(line) for line in comment.lines):
+            labels.take(path, comment)
     return len(lines)
 
 

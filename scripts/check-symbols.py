@@ -65,7 +65,7 @@ class Header:
                 continue
             line = source.line(m.start() + m[0].find(name[1]))
             self.add(name[1], line)
-            if "static" not in text.split():
+            if not {"static", "HAZPTR_INLINE_"} & set(text.split()):
                 self.functions[name[1]] = line
 
     def add(self, name, line):
