@@ -37,9 +37,11 @@
  * that is not in the slot any more is in the list already.
  *
  * A thread has two lists; the second is for detached guards. A guard goes from
- * one to the other under the lock (-DDETACH), in two stores: for a moment it is
- * in neither. Who walks under the lock never sees that moment. A look without
- * the lock, "both are empty, no need to walk", does (-DHINT):
+ * one to the other under the lock (-DDETACH), in two stores. Who walks under
+ * the lock sees both or none of them. A look without the lock, first list,
+ * second list, "both are empty, no need to walk" (-DHINT), may come in between.
+ * So the guard must be in the second list before it leaves the first; the other
+ * way round (-DUNLINK_FIRST) it is in neither for a moment:
  *
  *	owner				scanner
  *	(lock) first list = NULL
@@ -72,8 +74,11 @@
  *					linked
  *	-DMOVE_BACK		BAD	a guard moves from the list to a slot:
  *					slot: empty; guard moves; list: empty
- *	-DHINT			OK	empty lists are not locked ...
- *	-DHINT -DDETACH		BAD	... while a guard changes lists
+ *	-DHINT -DDETACH		OK	empty lists are not locked
+ *	-DHINT -DDETACH -DUNLINK_FIRST
+ *				BAD	a guard that changes lists is in neither
+ *	-DDETACH -DUNLINK_FIRST	OK	... which the lock hides
+ *	-DHINT_BACK -DDETACH	BAD	the second list is looked at first
  *	-DNOOV3			OK	membarrier makes OV3 unnecessary ...
  *	-DFULL			OK	both fences full, no membarrier
  *	-DFULL -DNOLIGHT	BAD	... the slots then need HP3 as a fence,
@@ -147,8 +152,13 @@ inline unlink_own()
 inline detach()
 {
 	lock(me, LOCK);
+#ifdef UNLINK_FIRST
 	store(me, LINK, 0);
 	store(me, DETACHED, 1);
+#else
+	store(me, DETACHED, 1);
+	store(me, LINK, 0);
+#endif
 	unlock(me, LOCK)
 }
 
@@ -299,10 +309,16 @@ inline read_count()
 /* Is a list of the thread worth the lock? */
 inline look_at_lists()
 {
-#ifdef HINT
+#if defined(HINT)
 	load(U, LINK, v);
 	if
 	:: !v -> load(U, DETACHED, v)
+	:: else
+	fi
+#elif defined(HINT_BACK)
+	load(U, DETACHED, v);
+	if
+	:: !v -> load(U, LINK, v)
 	:: else
 	fi
 #else

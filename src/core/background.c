@@ -118,9 +118,9 @@ static void rest(struct hazptr_domain *d)
 	hazptr_lock_(&background.lock);
 	set_armed(d, 0);
 	hazptr_fence_(seq_cst); /* order BG4: BG1 */
-	/* order BG5: after BG3; pairs with BG1 */
-	pending = hazptr_load_(&d->reserved, seq_cst) +
-		  hazptr_load_(&d->ready, seq_cst);
+	/* order BG5: after BG3, and in this order, in which objects go */
+	pending = hazptr_load_(&d->reserved, seq_cst);
+	pending += hazptr_load_(&d->ready, seq_cst);
 	if (pending)
 		set_armed(d, 1);
 	hazptr_unlock_(&background.lock);

@@ -164,7 +164,8 @@ void hazptr_overflow_visit_(struct hazptr_record_ *r,
 	struct hazptr_guard *g;
 	sigset_t before;
 
-	/* order OV7: the last guards' uses are done; pairs with OV2 */
+	/* order OV7: the last guards' uses are done, and in the order in which
+	 * detach moves a guard; pairs with OV2 */
 	if (!hazptr_load_(&r->overflow, acquire) &&
 	    !hazptr_load_(&r->overflow_detached, acquire))
 		return;

@@ -13,7 +13,7 @@
  */
 #include "core.h"
 
-#define ACCOUNT_EVERY 64
+#define TAKE 256 /* so many at a time: other threads may run the others */
 
 /* Before the scan lock is taken, on whose order a barrier relies. */
 void hazptr_activity_begin_(struct activity *a, struct hazptr_domain *d)
@@ -30,7 +30,20 @@ void hazptr_activity_end_(struct activity *a)
 	hazptr_store_(&a->seq, a->seq + 1, release);
 }
 
-/* Take the next cohort's ready list into the record. */
+/* The first of a ready list; the order stays. */
+static struct hazptr_head *take_some(struct hazptr_cohort *c)
+{
+	struct hazptr_head *first = c->ready, *last = first;
+	int n;
+
+	for (n = 1; n < TAKE && last->next; n++)
+		last = last->next;
+	c->ready = last->next;
+	last->next = NULL;
+	return first;
+}
+
+/* Take work of the next cohort that has some into the record. */
 static struct hazptr_cohort *take_ready(struct hazptr_record_ *r,
 					struct hazptr_domain *d)
 {
@@ -40,9 +53,8 @@ static struct hazptr_cohort *take_ready(struct hazptr_record_ *r,
 	for (c = d->cohorts; c && !c->ready; c = c->next)
 		;
 	if (c) {
-		r->running.list = c->ready;
+		r->running.list = take_some(c);
 		r->running_cohort = c;
-		c->ready = NULL;
 	}
 	hazptr_unlock_(&d->scan_lock);
 	return c;
@@ -67,8 +79,6 @@ static void run_list(struct hazptr_record_ *r, struct hazptr_domain *d)
 		r->running.list = head->next;
 		r->unaccounted += head->object != NULL;
 		head->reclaim(head);
-		if (r->unaccounted >= ACCOUNT_EVERY)
-			account(r, d);
 	}
 	account(r, d);
 }

@@ -291,17 +291,21 @@ void hazptr_lanes_adopt_(struct hazptr_record_ *r)
 		lane_empty(&r->lanes[i]);
 }
 
-/* The room that a lane reserves at a time: all lanes' share is a quarter. */
-static size_t share(const struct hazptr_domain *d, size_t bound)
+static size_t ready(const struct hazptr_domain *d)
 {
 	/* order ST1: a figure; pairs with ST1 */
-	long lanes = hazptr_load_(&d->lanes, relaxed);
-	size_t room;
+	long n = hazptr_load_(&d->ready, relaxed);
 
-	if (d->policy == HAZPTR_RECLAIM_MANUAL)
-		return MANUAL_QUOTA;
-	room = bound / (4 * (size_t)(lanes > 0 ? lanes : 1));
-	return room ? room : 1;
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* What counts against the bound: an INLINE function is the callers' to run. */
+static size_t counted(const struct hazptr_domain *d)
+{
+	/* order ST1: a figure; pairs with ST1 */
+	size_t n = (size_t)hazptr_load_(&d->reserved, relaxed);
+
+	return d->policy == HAZPTR_RECLAIM_INLINE ? n + ready(d) : n;
 }
 
 static size_t limit(const struct hazptr_domain *d, size_t bound)
@@ -310,6 +314,34 @@ static size_t limit(const struct hazptr_domain *d, size_t bound)
 		return SIZE_MAX;
 	/* order ST1: a figure; pairs with ST1 */
 	return bound + (size_t)hazptr_load_(&d->kept, relaxed);
+}
+
+/*
+ * More functions wait for their turn than should: those of a BACKGROUND domain
+ * for the library's thread, those of an INLINE one for a thread that has taken
+ * them and got no processor since.
+ */
+static bool is_behind(const struct hazptr_domain *d, size_t bound)
+{
+	if (d->policy == HAZPTR_RECLAIM_BACKGROUND)
+		return ready(d) > 8 * bound;
+	return d->policy == HAZPTR_RECLAIM_INLINE && ready(d) &&
+	       counted(d) >= limit(d, bound);
+}
+
+/* The room that a lane reserves at a time: a quarter is for all lanes. */
+static size_t share(const struct hazptr_domain *d, size_t bound)
+{
+	/* order ST1: a figure; pairs with ST1 */
+	long lanes = hazptr_load_(&d->lanes, relaxed);
+	size_t room;
+
+	if (d->policy == HAZPTR_RECLAIM_MANUAL)
+		return MANUAL_QUOTA;
+	if (is_behind(d, bound))
+		return 1; /* so that each retire() comes by, and lends */
+	room = bound / (4 * (size_t)(lanes > 0 ? lanes : 1));
+	return room ? room : 1;
 }
 
 /* The thread's lane for the cohort, or one that it can have. */
@@ -354,19 +386,15 @@ static struct lane *renew_lane(struct hazptr_record_ *r,
 static void lend(struct hazptr_record_ *r, struct hazptr_domain *d,
 		 size_t bound)
 {
-	uint64_t deadline = 0;
 	struct hazptr_backoff backoff = { 0 };
+	uint64_t deadline;
 
-	if (d->policy != HAZPTR_RECLAIM_BACKGROUND || hazptr_is_running_(r))
+	if (!is_behind(d, bound) || hazptr_is_running_(r))
 		return;
-	/* order ST1: a figure; pairs with ST1 */
-	while (hazptr_load_(&d->ready, relaxed) > (long)(8 * bound)) {
-		if (!deadline)
-			deadline = hazptr_now_() + LEND_NS;
-		else if (hazptr_now_() >= deadline)
-			return;
+	deadline = hazptr_now_() + LEND_NS;
+	do
 		hazptr_backoff_(&backoff, deadline);
-	}
+	while (is_behind(d, bound) && hazptr_now_() < deadline);
 }
 
 /* The bound is reached: scan; when others hold the room, take it from them. */
@@ -374,19 +402,18 @@ static void make_room(struct hazptr_record_ *r, struct hazptr_domain *d,
 		      size_t bound)
 {
 	hazptr_pass_(r, d);
-	/* order ST1: a figure; pairs with ST1 */
-	if ((size_t)hazptr_load_(&d->reserved, relaxed) >= limit(d, bound)) {
+	if (counted(d) >= limit(d, bound)) {
 		hazptr_lanes_take_(d);
 		hazptr_pass_(r, d);
 	}
-	lend(r, d, bound);
 }
 
-/* What waits for readers or has room reserved, with the n of this call. */
+/* Returns what counts against the bound, with the n of this call. */
 static size_t reserve(struct hazptr_domain *d, size_t n)
 {
 	/* order BG1: before BG2; pairs with BG5 */
-	return (size_t)hazptr_fetch_add_(&d->reserved, (long)n, seq_cst) + n;
+	hazptr_fetch_add_(&d->reserved, (long)n, seq_cst);
+	return counted(d);
 }
 
 /* Objects for which room is reserved. */
@@ -399,8 +426,11 @@ static void push(struct hazptr_record_ *r, struct hazptr_cohort *c,
 
 	hazptr_retired_push_(c, first, last, n);
 	hazptr_background_arm_(d);
-	if (r && reserved >= limit(d, bound))
+	if (!r)
+		return;
+	if (reserved >= limit(d, bound))
 		make_room(r, d, bound);
+	lend(r, d, bound);
 }
 
 /*
@@ -434,6 +464,7 @@ retire_slow(struct hazptr_record_ *r, struct hazptr_cohort *c,
 			lane_leave(lane);
 			hazptr_background_arm_(d);
 			scan_early(r, d, reserved, bound);
+			lend(r, d, bound);
 			return;
 		}
 		lane_leave(lane);

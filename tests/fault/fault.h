@@ -34,7 +34,7 @@
 struct fault_case {
 	const char *name;
 	void (*run)(void);
-	unsigned fences;	/* which modes it runs in, one after the other */
+	unsigned fences;	/* the modes that it runs in, in turn */
 	const char *fence;	/* or: this value of HAZPTR_FENCE */
 	bool (*prepare)(void);	/* before exec; false: not possible here */
 	int status;		/* the exit code that is expected ... */

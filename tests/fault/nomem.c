@@ -290,7 +290,7 @@ static bool scenario_with_failures(int from, int upto)
 
 static void run_up(int length)
 {
-	int n = 1, stride = fault_is_valgrind() ? 7 : 1; /* it takes minutes */
+	int n = 1, stride = fault_is_sanitized() ? 5 : 1; /* minutes */
 
 	while (scenario_with_failures(n, length ? n + length - 1 : 1 << 30))
 		n += stride;

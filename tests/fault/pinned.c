@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/fault/pinned.c - the library stays when the plug-in that brought it goes
+ * tests/fault/pinned.c - the library outlives the plug-in that brought it
  *
  * Finding: a library with a thread and with thread-exit hooks, unloaded under
  * them. This program knows nothing of hazptr; it loads a plug-in that does, by

@@ -132,7 +132,7 @@ static const char *wrong(const struct fault_case *c, struct outcome *o)
 	if (!c->says && lines)
 		return "the library complained";
 	if (c->says && library_lines(o->said, c->says) != 1)
-		return "not exactly one line of the library's that was expected";
+		return "not exactly one line that was expected";
 	if (c->says && lines != 1)
 		return "more lines of the library's than expected";
 	return NULL;
