@@ -377,7 +377,8 @@ void hazptr_swap(struct hazptr_guard *a, struct hazptr_guard *b);
  * the guard) must be ordered by the caller. It may be released but not used to
  * protect again before that.
  *
- * Context: the guard's thread; wait-free; signal-safe.
+ * Context: the guard's thread, not in a signal handler (which leaves no guard
+ * behind); wait-free but for an embedded slot.
  */
 void hazptr_detach(struct hazptr_guard *g);
 

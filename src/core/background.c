@@ -39,6 +39,28 @@ static void call(void)
 	hazptr_wake_(&background.calls);
 }
 
+static void set_armed(struct hazptr_domain *d, uint32_t armed)
+{
+	/* order BG3: before BG4; pairs with BG2 */
+	hazptr_store_(&d->armed, armed, seq_cst);
+	if (armed)
+		d->due = hazptr_now_() + d->period_ns;
+}
+
+/* Whoever relied on the start that failed: the next retire() tries again. */
+static void disarm_all(void)
+{
+	struct hazptr_domain *d;
+
+	hazptr_lock_(&hazptr_domains_.lock);
+	hazptr_lock_(&background.lock);
+	for (d = hazptr_domains_.first; d; d = d->next)
+		if (d->policy != HAZPTR_RECLAIM_MANUAL)
+			set_armed(d, 0);
+	hazptr_unlock_(&background.lock);
+	hazptr_unlock_(&hazptr_domains_.lock);
+}
+
 /* False: there is no thread, and there can be none now. */
 static bool start(void)
 {
@@ -58,29 +80,9 @@ static bool start(void)
 		hazptr_record_give_back_(r);
 	/* order FM2: the thread is there, or is not; pairs with FM1 */
 	hazptr_store_(&background.state, started ? RUNNING : NONE, release);
+	if (!started)
+		disarm_all();
 	return started;
-}
-
-static void set_armed(struct hazptr_domain *d, uint32_t armed)
-{
-	/* order BG3: before BG4; pairs with BG2 */
-	hazptr_store_(&d->armed, armed, seq_cst);
-	if (armed)
-		d->due = hazptr_now_() + d->period_ns;
-}
-
-/* Others may have relied on the start that failed. */
-static void disarm_all(void)
-{
-	struct hazptr_domain *d;
-
-	hazptr_lock_(&hazptr_domains_.lock);
-	hazptr_lock_(&background.lock);
-	for (d = hazptr_domains_.first; d; d = d->next)
-		if (d->policy != HAZPTR_RECLAIM_MANUAL)
-			set_armed(d, 0);
-	hazptr_unlock_(&background.lock);
-	hazptr_unlock_(&hazptr_domains_.lock);
 }
 
 void hazptr_background_arm_(struct hazptr_domain *d)
@@ -93,8 +95,6 @@ void hazptr_background_arm_(struct hazptr_domain *d)
 	hazptr_unlock_(&background.lock);
 	if (start())
 		call();
-	else
-		disarm_all(); /* the next retire() tries again */
 }
 
 /* Functions are ready. False: there is no thread that could run them. */

@@ -202,12 +202,17 @@ void hazptr_domain_stats(struct hazptr_domain *domain, struct hazptr_stats *out)
 {
 	const struct hazptr_domain *d = hazptr_domain_or_default_(domain);
 	struct hazptr_stats s = { .size = out->size };
+	int tries = 100;
 
-	/* order ST4: reclaimed before retired; pairs with ST4 */
-	s.reclaimed = hazptr_load_(&d->reclaimed, acquire);
-	/* order ST1: figures; pairs with ST1 */
-	s.ready = positive(hazptr_load_(&d->ready, relaxed));
-	s.retired = hazptr_load_(&d->retired, relaxed) + in_lanes(d);
+	do {
+		/* order ST4: reclaimed before retired; pairs with ST4 */
+		s.reclaimed = hazptr_load_(&d->reclaimed, acquire);
+		/* order ST1: figures; pairs with ST1 */
+		s.ready = positive(hazptr_load_(&d->ready, acquire));
+		s.retired = hazptr_load_(&d->retired, acquire) + in_lanes(d);
+		/* order ST4: and still the same; pairs with ST4 */
+	} while (hazptr_load_(&d->reclaimed, acquire) != s.reclaimed &&
+		 --tries);
 	s.scans = hazptr_load_(&d->scans, relaxed);
 	s.heavy_fences = hazptr_load_(&d->heavy_fences, relaxed);
 	s.pending_peak = hazptr_load_(&d->peak, relaxed);

@@ -93,7 +93,8 @@ void hazptr_overflow_unlink_(struct hazptr_guard *g)
 
 	list_lock(r, &before);
 	relink(find(r, g), g->next);
-	r->overflow_n -= !(g->held & DETACHED);
+	if (!(g->held & DETACHED))
+		r->overflow_n--;
 	forget(1);
 	list_unlock(r, &before);
 }
@@ -128,16 +129,20 @@ void hazptr_overflow_detach_(struct hazptr_guard *g)
 void hazptr_overflow_abandon_(struct hazptr_record_ *r)
 {
 	sigset_t before;
+	uint32_t n;
 
-	if (!r->overflow_n)
-		return;
-	hazptr_warn_("thread exit", r->overflow,
-		     "a guard is still held; its protection is dropped");
 	list_lock(r, &before);
-	relink(&r->overflow, NULL);
-	forget(r->overflow_n);
-	r->overflow_n = 0;
+	n = r->overflow_n;
+	if (n) {
+		relink(&r->overflow, NULL);
+		forget(n);
+		r->overflow_n = 0;
+	}
 	list_unlock(r, &before);
+	if (n)
+		hazptr_warn_("thread exit", r,
+			     "guards are still held; their protection is "
+			     "dropped");
 }
 
 /* A context goes, and everything that it protects. */

@@ -62,17 +62,31 @@ void hazptr_slots_drop_(struct hazptr_record_ *r)
 	}
 }
 
+static bool holds_guards(const struct hazptr_record_ *r)
+{
+	uintptr_t value;
+	int i;
+
+	for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++) {
+		/* order ST2: the owner reads its own; pairs with ST2 */
+		value = hazptr_load_(&r->slots[i].value, relaxed) & ~MARKER;
+		if (value && !(value & SLOT_DETACHED))
+			return true;
+	}
+	return r->overflow_n != 0;
+}
+
 /*
- * The last round of the thread's destructors is ours, because others may hold
- * guards until theirs. Who comes later still is served without a record: no
- * further round would give it back.
+ * Other destructors may still have guards to release: then we come back in a
+ * later round. Who calls the library after our last one is served without a
+ * record, as no further round would give it back.
  */
 static void thread_exit(void *arg)
 {
 	struct hazptr_record_ *r = arg;
 	sigset_t before;
 
-	if (hazptr_record_leaving_(r) < HAZPTR_EXIT_ROUNDS &&
+	if (holds_guards(r) && hazptr_record_leaving_(r) < HAZPTR_EXIT_ROUNDS &&
 	    hazptr_thread_at_exit_(r))
 		return;
 	HAZPTR_TEST_POINT("exit:begin");

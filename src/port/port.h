@@ -73,8 +73,8 @@ void hazptr_signals_restore_(const sigset_t *before);
 /* Once per process: what runs at each thread's exit and around fork. */
 bool hazptr_thread_hooks_(void (*at_exit)(void *), void (*prepare)(void),
 			  void (*parent)(void), void (*child)(void));
-/* So many times the exit hook is called again when it asks for it. */
-#define HAZPTR_EXIT_ROUNDS PTHREAD_DESTRUCTOR_ITERATIONS
+/* So many times the exit hook can ask to be called again, at least. */
+#define HAZPTR_EXIT_ROUNDS (PTHREAD_DESTRUCTOR_ITERATIONS - 2)
 /* Have this thread's exit call at_exit(arg). False: no memory. */
 bool hazptr_thread_at_exit_(void *arg);
 /* A thread of the library's: all signals blocked, named, detached. */
