@@ -212,6 +212,7 @@ static void *run(void *arg)
 	uint64_t next, now;
 	uint32_t calls;
 
+	r->is_background = true;
 	hazptr_self_adopt_(r);
 	for (;;) {
 		/* order BG7: what it was called for; pairs with BG6 */

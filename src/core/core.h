@@ -76,8 +76,9 @@ struct hazptr_record_ {
 	struct hazptr_context *context; /* a thread: what it switched to */
 	struct hazptr_record_ *next;	/* in a list of the registry */
 	enum record_state state;
-	int thread;	 /* the kernel's number of the owner */
-	int exit_rounds; /* how often its exit hook has run */
+	bool is_background; /* the library's thread */
+	int thread;	    /* the kernel's number of the owner */
+	int exit_rounds;    /* how often its exit hook has run */
 	struct activity freeing;
 	struct activity running;
 	struct hazptr_cohort *running_cohort;
@@ -196,7 +197,6 @@ void hazptr_lanes_adopt_(struct hazptr_record_ *r);
 /* scan.c */
 size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
 		    size_t n);
-bool hazptr_scan_try_(struct hazptr_record_ *r, struct hazptr_domain *d);
 struct hazptr_head **hazptr_line_end_(struct hazptr_cohort *c);
 void hazptr_mark_(struct hazptr_domain *d);
 void hazptr_free_all_(struct hazptr_record_ *r);
@@ -213,7 +213,6 @@ void hazptr_activity_begin_(struct activity *a, struct hazptr_domain *d);
 void hazptr_activity_end_(struct activity *a);
 void hazptr_run_ready_(struct hazptr_record_ *r, struct hazptr_domain *d);
 size_t hazptr_pass_(struct hazptr_record_ *r, struct hazptr_domain *d);
-void hazptr_pass_try_(struct hazptr_record_ *r, struct hazptr_domain *d);
 static inline bool hazptr_is_running_(const struct hazptr_record_ *r)
 {
 	return r->running.seq & 1;

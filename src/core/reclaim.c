@@ -13,7 +13,7 @@
  */
 #include "core.h"
 
-#define TAKE 256 /* so many at a time: other threads may run the others */
+#define TAKE 256 /* functions at a time, in the library's thread */
 
 /* Before the scan lock is taken, on whose order a barrier relies. */
 void hazptr_activity_begin_(struct activity *a, struct hazptr_domain *d)
@@ -30,12 +30,20 @@ void hazptr_activity_end_(struct activity *a)
 	hazptr_store_(&a->seq, a->seq + 1, release);
 }
 
-/* The first of a ready list; the order stays. */
-static struct hazptr_head *take_some(struct hazptr_cohort *c)
+/*
+ * From the head of a ready list; the order stays. The library's thread takes
+ * few of an INLINE domain: should it get no processor, others can run the rest.
+ */
+static struct hazptr_head *take_some(const struct hazptr_record_ *r,
+				     struct hazptr_cohort *c)
 {
 	struct hazptr_head *first = c->ready, *last = first;
 	int n;
 
+	if (!r->is_background) {
+		c->ready = NULL;
+		return first;
+	}
 	for (n = 1; n < TAKE && last->next; n++)
 		last = last->next;
 	c->ready = last->next;
@@ -53,7 +61,7 @@ static struct hazptr_cohort *take_ready(struct hazptr_record_ *r,
 	for (c = d->cohorts; c && !c->ready; c = c->next)
 		;
 	if (c) {
-		r->running.list = take_some(c);
+		r->running.list = take_some(r, c);
 		r->running_cohort = c;
 	}
 	hazptr_unlock_(&d->scan_lock);
@@ -99,27 +107,14 @@ void hazptr_run_ready_(struct hazptr_record_ *r, struct hazptr_domain *d)
 	} while (more);
 }
 
-/* The functions run where the policy says. */
-static void run_or_kick(struct hazptr_record_ *r, struct hazptr_domain *d)
-{
-	if (d->policy != HAZPTR_RECLAIM_BACKGROUND)
-		hazptr_run_ready_(r, d);
-	else if (hazptr_load_(&d->ready, relaxed) > 0) /* order ST1: ST1 */
-		hazptr_background_kick_(d);
-}
-
-/* Scan, and have the functions run. */
+/* Scan, and have the functions run where the policy says. */
 size_t hazptr_pass_(struct hazptr_record_ *r, struct hazptr_domain *d)
 {
 	size_t left = hazptr_scan_(r, &d, 1);
 
-	run_or_kick(r, d);
+	if (d->policy != HAZPTR_RECLAIM_BACKGROUND)
+		hazptr_run_ready_(r, d);
+	else if (hazptr_load_(&d->ready, relaxed) > 0) /* order ST1: ST1 */
+		hazptr_background_kick_(d);
 	return left;
-}
-
-/* The same, if nobody else scans the domain right now. */
-void hazptr_pass_try_(struct hazptr_record_ *r, struct hazptr_domain *d)
-{
-	if (hazptr_scan_try_(r, d))
-		run_or_kick(r, d);
 }

@@ -55,6 +55,7 @@ static void give_back_locked(struct hazptr_record_ *r)
 
 	registry.leaving -= r->exit_rounds != 0;
 	r->exit_rounds = 0;
+	r->is_background = false;
 	r->state = is_empty(r) ? RECORD_IDLE : RECORD_WAITING;
 	list = r->state == RECORD_IDLE ? &registry.idle : &registry.waiting;
 	r->next = *list;

@@ -433,21 +433,6 @@ static void push(struct hazptr_record_ *r, struct hazptr_cohort *c,
 	lend(r, d, bound);
 }
 
-/*
- * Several threads retire: one of them scans early, while there is room left
- * for the others to go on. Alone, a scan for all is cheapest.
- */
-static void scan_early(struct hazptr_record_ *r, struct hazptr_domain *d,
-		       size_t reserved, size_t bound)
-{
-	if (d->policy == HAZPTR_RECLAIM_MANUAL)
-		return;
-	/* order ST1: a figure; pairs with ST1 */
-	if (hazptr_load_(&d->lanes, relaxed) > 1 &&
-	    reserved >= limit(d, bound) - bound / 2)
-		hazptr_pass_try_(r, d);
-}
-
 static __attribute__((__noinline__)) void
 retire_slow(struct hazptr_record_ *r, struct hazptr_cohort *c,
 	    struct hazptr_head *head, void *object, hazptr_reclaim_fn reclaim)
@@ -463,7 +448,6 @@ retire_slow(struct hazptr_record_ *r, struct hazptr_cohort *c,
 			lane_push(lane, head, object, reclaim);
 			lane_leave(lane);
 			hazptr_background_arm_(d);
-			scan_early(r, d, reserved, bound);
 			lend(r, d, bound);
 			return;
 		}

@@ -211,15 +211,21 @@ void hazptr_free_all_(struct hazptr_record_ *r)
 	}
 }
 
-/* With the scan locks of n domains, which it drops. */
-static size_t scan_locked(struct hazptr_record_ *r,
-			  struct hazptr_domain *const *d, size_t n)
+/*
+ * Scan for n domains, with one heavy fence. Several scan locks are taken in
+ * the order of the list of domains. Returns how many objects left the lines.
+ */
+size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
+		    size_t n)
 {
 	size_t i, left = 0;
 	bool any = false;
 
-	for (i = 0; i < n; i++)
+	hazptr_activity_begin_(&r->freeing, n == 1 ? d[0] : NULL);
+	for (i = 0; i < n; i++) {
+		hazptr_lock_(&d[i]->scan_lock);
 		any |= collect(d[i]);
+	}
 	HAZPTR_TEST_POINT("scan:collected");
 	if (any) {
 		hazptr_fence_heavy(); /* order HP7: HP3, HP4, HP10, OV3 */
@@ -234,35 +240,6 @@ static size_t scan_locked(struct hazptr_record_ *r,
 		hazptr_unlock_(&d[i]->scan_lock);
 	HAZPTR_TEST_POINT("scan:sifted");
 	hazptr_free_all_(r);
-	return left;
-}
-
-/*
- * Scan for n domains, with one heavy fence. Several scan locks are taken in
- * the order of the list of domains. Returns how many objects left the lines.
- */
-size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
-		    size_t n)
-{
-	size_t i, left;
-
-	hazptr_activity_begin_(&r->freeing, n == 1 ? d[0] : NULL);
-	for (i = 0; i < n; i++)
-		hazptr_lock_(&d[i]->scan_lock);
-	left = scan_locked(r, d, n);
 	hazptr_activity_end_(&r->freeing);
 	return left;
-}
-
-/* False: another thread is at it. */
-bool hazptr_scan_try_(struct hazptr_record_ *r, struct hazptr_domain *d)
-{
-	bool mine;
-
-	hazptr_activity_begin_(&r->freeing, d);
-	mine = hazptr_try_lock_(&d->scan_lock);
-	if (mine)
-		scan_locked(r, &d, 1);
-	hazptr_activity_end_(&r->freeing);
-	return mine;
 }

@@ -13,7 +13,7 @@ enum { FREE, HELD, CONTENDED };
 
 #define SPINS 100
 
-bool hazptr_try_lock_(struct hazptr_lock *l)
+static bool try_lock(struct hazptr_lock *l)
 {
 	uint32_t expected = FREE;
 
@@ -29,8 +29,7 @@ static void lock_slow(struct hazptr_lock *l)
 	for (i = 0; i < SPINS / 2; i++) {
 		hazptr_backoff_(&spin, 0);
 		/* order LK3: a hint, LK1 decides; pairs with LK2 */
-		if (hazptr_load_(&l->word, relaxed) == FREE &&
-		    hazptr_try_lock_(l))
+		if (hazptr_load_(&l->word, relaxed) == FREE && try_lock(l))
 			return;
 	}
 	/* order LK1: what the last holder wrote; pairs with LK2 */
@@ -40,7 +39,7 @@ static void lock_slow(struct hazptr_lock *l)
 
 void hazptr_lock_(struct hazptr_lock *l)
 {
-	if (!hazptr_try_lock_(l))
+	if (!try_lock(l))
 		lock_slow(l);
 }
 

@@ -56,7 +56,6 @@ struct hazptr_lock {
 	uint32_t word;
 };
 void hazptr_lock_(struct hazptr_lock *l);
-bool hazptr_try_lock_(struct hazptr_lock *l);
 void hazptr_unlock_(struct hazptr_lock *l);
 /* In the child of a fork: whoever held it does not exist here. */
 void hazptr_lock_reset_(struct hazptr_lock *l);
