@@ -198,21 +198,31 @@ static uint64_t positive(long n)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
+static uint64_t reclaimed(const struct hazptr_domain *d)
+{
+	/* order ST4: before retired is read; pairs with ST4 */
+	return hazptr_load_(&d->reclaimed, acquire);
+}
+
+static void read_flow(const struct hazptr_domain *d, struct hazptr_stats *s)
+{
+	s->reclaimed = reclaimed(d);
+	/* order ST4: in this order, and before reclaimed again; ST4 */
+	s->ready = positive(hazptr_load_(&d->ready, acquire));
+	s->retired = hazptr_load_(&d->retired, acquire) + in_lanes(d);
+}
+
 void hazptr_domain_stats(struct hazptr_domain *domain, struct hazptr_stats *out)
 {
 	const struct hazptr_domain *d = hazptr_domain_or_default_(domain);
 	struct hazptr_stats s = { .size = out->size };
 	int tries = 100;
 
-	do {
-		/* order ST4: reclaimed before retired; pairs with ST4 */
-		s.reclaimed = hazptr_load_(&d->reclaimed, acquire);
-		/* order ST1: figures; pairs with ST1 */
-		s.ready = positive(hazptr_load_(&d->ready, acquire));
-		s.retired = hazptr_load_(&d->retired, acquire) + in_lanes(d);
-		/* order ST4: and still the same; pairs with ST4 */
-	} while (hazptr_load_(&d->reclaimed, acquire) != s.reclaimed &&
-		 --tries);
+	/* What is reclaimed meanwhile would be counted as waiting. */
+	do
+		read_flow(d, &s);
+	while (reclaimed(d) != s.reclaimed && --tries);
+	/* order ST1: figures; pairs with ST1 */
 	s.scans = hazptr_load_(&d->scans, relaxed);
 	s.heavy_fences = hazptr_load_(&d->heavy_fences, relaxed);
 	s.pending_peak = hazptr_load_(&d->peak, relaxed);
