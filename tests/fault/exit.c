@@ -62,8 +62,9 @@ static void leave_things_pending(void)
 	for (i = 0; i < 12; i++) {
 		struct thing *t = thing_guarded(&g[i], 0);
 
-		thing_retire(i % 3 ? (i & 1 ? manual_domain : inline_domain) :
-				     NULL, t);
+		thing_retire(i % 3 ? (i & 1 ? manual_domain : inline_domain)
+				   : NULL,
+			     t);
 		thing_retire(manual_domain, thing_new(1));
 		thing_retire(inline_domain, thing_new(1));
 		thing_retire(NULL, thing_new(1));
@@ -220,6 +221,9 @@ static void child_exits_with_pending_objects(void)
 {
 	pid_t child;
 
+	if (fault_is_asan()) /* gcc 12: seen waiting in __lsan::LockAllocator */
+		fault_skip("the leak check waits for a lock that another "
+			   "thread held at the fork");
 	start_all();
 	fflush(NULL);
 	child = fork();
