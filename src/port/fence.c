@@ -19,6 +19,7 @@
 
 int hazptr_fence_chosen_;
 static struct hazptr_lock choosing;
+static bool rseq_registered; /* under the lock of layer 2 that calls */
 
 static long membarrier(int command)
 {
@@ -91,6 +92,30 @@ void hazptr_fence_heavy(void)
 	hazptr_fence_(seq_cst); /* order FM4: after the others'; FM3 */
 }
 
+/* False: not in this mode, or not by this kernel. */
+bool hazptr_fence_rseq_register_(void)
+{
+	long known;
+
+	if (hazptr_fence_mode() != HAZPTR_FENCE_MEMBARRIER)
+		return false;
+	known = membarrier(MEMBARRIER_CMD_QUERY);
+	rseq_registered =
+		known > 0 && (known & MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ) &&
+		!membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ);
+	return rseq_registered;
+}
+
+void hazptr_fence_rseq_(void)
+{
+	hazptr_fence_(seq_cst); /* order FM4: before the others'; FM3 */
+	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ))
+		hazptr_die_("hazptr_fence_heavy", NULL,
+			    "the kernel refuses the membarrier that it granted "
+			    "before; set HAZPTR_FENCE=full");
+	hazptr_fence_(seq_cst); /* order FM4: after the others'; FM3 */
+}
+
 /*
  * The registration belongs to the address space, and the child has its own. A
  * kernel that refuses it now is no reason to stop a child that may only exec.
@@ -100,4 +125,6 @@ void hazptr_fence_after_fork_(void)
 	hazptr_lock_reset_(&choosing);
 	if (hazptr_fence_chosen_ == 1 + HAZPTR_FENCE_MEMBARRIER)
 		membarrier_register();
+	if (rseq_registered)
+		membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ);
 }

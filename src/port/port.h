@@ -5,7 +5,8 @@
  * Layer 0: below it only libc and the kernel. One file per idea: die.c (the
  * only abort), alloc.c (the only malloc), lock.c (the library's own lock),
  * wait.c (futex and time), fence.c (the two halves of the fence), hooks.c
- * (signals, threads, fork), module.c (dlopen and dlclose).
+ * (signals, threads, fork), module.c (dlopen and dlclose), rseq.c (what libc
+ * registered).
  */
 #ifndef HAZPTR_PORT_H
 #define HAZPTR_PORT_H
@@ -62,6 +63,14 @@ void hazptr_lock_reset_(struct hazptr_lock *l);
 
 /* fence.c */
 void hazptr_fence_after_fork_(void);
+/* The heavy fence that also aborts all restartable sequences. */
+bool hazptr_fence_rseq_register_(void);
+void hazptr_fence_rseq_(void);
+
+/* rseq.c */
+void *hazptr_rseq_area_(void);
+size_t hazptr_cpus_possible_(void);
+bool hazptr_stats_wanted_(void); /* HAZPTR_STATS=1 */
 
 /* hooks.c */
 /* The kernel's number of a thread, and whether none has it any more. */
