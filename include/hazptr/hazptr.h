@@ -24,6 +24,9 @@
  *	hazptr/guard.h		keep one object alive while you look at it
  *	hazptr/retire.h		free an object when nobody looks any more
  *	hazptr/domain.h		who reclaims, when, and how much may wait
+ *	hazptr/shared.h		objects that live as long as somebody has them
+ *	hazptr/thread_shared.h	such a reference that touches no count
+ *	hazptr/ref.h		reference counts, and how to get one
  *	hazptr/context.h	explicit sets of slots, for tasks and fibers
  *	hazptr/fence.h		the asymmetric fence below it all
  *	hazptr/atomic.h		the one door for atomic accesses
@@ -43,6 +46,9 @@
 #include <hazptr/domain.h>
 #include <hazptr/fence.h>
 #include <hazptr/guard.h>
+#include <hazptr/ref.h>
 #include <hazptr/retire.h>
+#include <hazptr/shared.h>
+#include <hazptr/thread_shared.h>
 
 #endif /* HAZPTR_HAZPTR_H */

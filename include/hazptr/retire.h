@@ -164,7 +164,8 @@ struct hazptr_cohort {
 	struct hazptr_head *line;    /* scanned again, in this order */
 	struct hazptr_head *ready;   /* wait for their function; scan lock */
 	struct hazptr_head **ready_end;
-	uint64_t serial; /* order of making, for barriers */
+	uint64_t serial;		 /* order of making, for barriers */
+	const struct hazptr_kind_ *kind; /* NULL: objects */
 };
 
 /**

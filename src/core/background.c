@@ -32,7 +32,7 @@ static struct {
 
 static void *run(void *arg);
 
-static void call(void)
+void hazptr_background_call_(void)
 {
 	/* order BG6: what it is called for; pairs with BG7 */
 	hazptr_fetch_add_(&background.calls, 1, release);
@@ -94,7 +94,13 @@ void hazptr_background_arm_(struct hazptr_domain *d)
 	set_armed(d, 1);
 	hazptr_unlock_(&background.lock);
 	if (start())
-		call();
+		hazptr_background_call_();
+}
+
+/* Layer 2 needs its ticks, and its functions called. */
+void hazptr_background_start_(void)
+{
+	start();
 }
 
 /* Functions are ready. False: there is no thread that could run them. */
@@ -104,7 +110,7 @@ bool hazptr_background_kick_(struct hazptr_domain *d)
 		return false;
 	/* order BG6: functions are in the ready list; pairs with BG7 */
 	hazptr_store_(&d->kicked, 1, release);
-	call();
+	hazptr_background_call_();
 	return true;
 }
 
@@ -139,9 +145,23 @@ static bool is_due(struct hazptr_domain *d, uint64_t now, uint64_t *next)
 	return due;
 }
 
-/* Domains that are due, or have functions to run. */
-static size_t gather(struct hazptr_domain **due, struct hazptr_domain **kicked,
-		     size_t *n_kicked, uint64_t *next)
+/* Not in a MANUAL domain, whose functions are others' to run. */
+static bool is_wanted(const struct hazptr_record_ *r, struct hazptr_domain *d)
+{
+	/* order BG7: what it was called for; pairs with BG6 */
+	bool wanted = hazptr_exchange_(&d->wanted, 0, acquire);
+
+	return d->policy != HAZPTR_RECLAIM_MANUAL &&
+	       (wanted || hazptr_lanes_hold_(r, d));
+}
+
+/*
+ * Domains that are due, or have functions to run. What those functions retired
+ * is looked at at once: a chain does not wait a period for each of its links.
+ */
+static size_t gather(const struct hazptr_record_ *r, struct hazptr_domain **due,
+		     struct hazptr_domain **kicked, size_t *n_kicked,
+		     uint64_t *next)
 {
 	uint64_t now = hazptr_now_();
 	struct hazptr_domain *d;
@@ -154,11 +174,11 @@ static size_t gather(struct hazptr_domain **due, struct hazptr_domain **kicked,
 			*next = now;
 			break;
 		}
-		/* order BG7: the functions it was called for; pairs with BG6 */
-		if (hazptr_exchange_(&d->kicked, 0, acquire))
-			kicked[(*n_kicked)++] = d;
-		else if (is_due(d, now, next))
+		if (is_wanted(r, d) || is_due(d, now, next))
 			due[n++] = d;
+		/* order BG7: the functions it was called for; pairs with BG6 */
+		else if (hazptr_exchange_(&d->kicked, 0, acquire))
+			kicked[(*n_kicked)++] = d;
 		else
 			continue;
 		d->users++;
@@ -190,7 +210,7 @@ static uint64_t work(struct hazptr_record_ *r)
 	struct hazptr_domain *due[AT_A_TIME], *kicked[AT_A_TIME];
 	uint64_t next = UINT64_MAX;
 	size_t n_kicked, i;
-	size_t n = gather(due, kicked, &n_kicked, &next);
+	size_t n = gather(r, due, kicked, &n_kicked, &next);
 
 	if (n)
 		scan_due(r, due, n);
@@ -202,6 +222,12 @@ static uint64_t work(struct hazptr_record_ *r)
 		hazptr_run_ready_(r, due[i]);
 		rest(due[i]);
 		let_go(due[i]);
+	}
+	if (hazptr_upper_get_()) {
+		uint64_t tick = hazptr_upper_get_()->tick(hazptr_now_());
+
+		if (tick < next)
+			next = tick;
 	}
 	return n || n_kicked ? 0 : next;
 }

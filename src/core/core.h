@@ -22,12 +22,14 @@
 #define HAZPTR_CORE_H
 
 #include <hazptr/hazptr.h>
+#include <hazptr/rseq.h>
 
 #include "../port/port.h"
 
 #define LANES 4
 #define YOUNG 16
 #define CHUNK_RECORDS 32
+#define REF_SLOTS 8
 
 /*
  * A list that its owner fills without an atomic read-modify-write, and that
@@ -59,6 +61,38 @@ struct activity {
 	struct hazptr_head *list; /* what is left to do; found after a fork */
 };
 
+/* What a scan finds of one head. */
+enum verdict {
+	HELD,	  /* by a reader */
+	KEPT,	  /* for the next scan */
+	DONE,	  /* it leaves, and nothing is to be done; not touched again */
+	DUE,	  /* for its function */
+	DUE_FREE, /* for free(object) */
+};
+
+/*
+ * Heads in a cohort of a kind are not objects that wait for their end, but
+ * what layer 2 says; only `next` is the core's, and `object` is not NULL. All
+ * but run() are called with the scan lock.
+ */
+struct hazptr_kind_ {
+	void (*prepare)(struct hazptr_cohort *c); /* before the heavy fence */
+	void (*mark)(
+		struct hazptr_head *head); /* a full snapshot may have it */
+	void (*settle)(struct hazptr_cohort *c); /* after the snapshot */
+	enum verdict (*judge)(struct hazptr_head *head);
+	void (*run)(struct hazptr_head *head);
+};
+
+/* What layer 2 wants to hear of. */
+struct hazptr_upper_ {
+	bool (*thread_holds)(const struct hazptr_record_ *r);
+	void (*thread_exit)(struct hazptr_record_ *r);
+	void (*fork_child)(const struct hazptr_record_ *self);
+	/* In the library's thread; returns when it wants to be called again. */
+	uint64_t (*tick)(uint64_t now);
+};
+
 enum record_state {
 	RECORD_IDLE,	/* ready for the next owner */
 	RECORD_THREAD,	/* a thread's own */
@@ -82,7 +116,13 @@ struct hazptr_record_ {
 	struct activity freeing;
 	struct activity running;
 	struct hazptr_cohort *running_cohort;
-	long unaccounted; /* functions called since the last account */
+	long unaccounted;	   /* functions called since the last account */
+	struct hazptr_head *chain; /* of hazptr_references_, run after those */
+	struct hazptr_head **chain_end;
+	struct hazptr_ref_counters_ references;
+	/* Without rseq; a record's address leaves three bits for a request. */
+	struct hazptr_ref_slot_ ref_slots[REF_SLOTS]
+		__attribute__((__aligned__(8)));
 	struct lane lanes[LANES];
 };
 
@@ -108,6 +148,7 @@ struct hazptr_domain {
 	uint32_t users;	 /* it is at this domain; under hazptr_domains.lock */
 	uint32_t armed;	 /* it will come back without being called */
 	uint32_t kicked; /* functions are ready */
+	uint32_t wanted; /* something was retired in a signal handler */
 	uint64_t due;
 	/* Counters on a line of their own: written once per batch. */
 	long reserved HAZPTR_ALIGNED_LINE; /* wait for readers, and room */
@@ -185,9 +226,12 @@ struct ring_check {
 void hazptr_ring_check_(struct ring_check *c, const struct hazptr_head *head);
 
 /* retire.c */
+void hazptr_retire_async_(struct hazptr_cohort *c, struct hazptr_head *head);
 void hazptr_retired_push_(struct hazptr_cohort *c, struct hazptr_head *first,
 			  struct hazptr_head *last, size_t n);
 void hazptr_lanes_leave_(struct hazptr_record_ *r);
+bool hazptr_lanes_hold_(const struct hazptr_record_ *r,
+			const struct hazptr_domain *d);
 bool hazptr_lanes_take_(struct hazptr_domain *d);
 void hazptr_lanes_take_all_(struct hazptr_domain *d);
 void hazptr_lanes_freeze_(const struct hazptr_record_ *self);
@@ -209,6 +253,7 @@ void hazptr_snapshot_lock_(void);
 void hazptr_snapshot_unlock_(void);
 
 /* reclaim.c */
+bool hazptr_run_after_(struct hazptr_cohort *c, struct hazptr_head *head);
 void hazptr_activity_begin_(struct activity *a, struct hazptr_domain *d);
 void hazptr_activity_end_(struct activity *a);
 void hazptr_run_ready_(struct hazptr_record_ *r, struct hazptr_domain *d);
@@ -230,6 +275,15 @@ void hazptr_barrier_cohort_(struct hazptr_cohort *c, const char *call);
 
 /* domain.c */
 extern struct hazptr_domain hazptr_default_domain_;
+extern struct hazptr_cohort hazptr_references_; /* in it; of layer 2's kind */
+extern const struct hazptr_upper_ *hazptr_upper_;
+void hazptr_upper_join_(const struct hazptr_upper_ *upper,
+			const struct hazptr_kind_ *kind);
+static inline const struct hazptr_upper_ *hazptr_upper_get_(void)
+{
+	/* order UL1: what it leads to; pairs with UL2 */
+	return hazptr_load_(&hazptr_upper_, acquire);
+}
 struct domains {
 	struct hazptr_lock lock;
 	struct hazptr_domain *first;
@@ -242,9 +296,14 @@ hazptr_domain_or_default_(struct hazptr_domain *d)
 	return d ? d : &hazptr_default_domain_;
 }
 
+/* synchronize.c */
+void hazptr_synchronize_for_(const void *object, const char *call);
+
 /* background.c */
 void hazptr_background_arm_(struct hazptr_domain *d);
 bool hazptr_background_kick_(struct hazptr_domain *d);
+void hazptr_background_start_(void);
+void hazptr_background_call_(void);
 void hazptr_background_lock_(void);
 void hazptr_background_unlock_(void);
 void hazptr_background_forget_(void);

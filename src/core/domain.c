@@ -14,8 +14,35 @@ struct hazptr_domain hazptr_default_domain_ = {
 	.period_ns = (uint64_t)MAX_DELAY_MS * NS_PER_MS / 2,
 	.name = "default",
 	.cohorts = &hazptr_default_domain_.own,
-	.own = { .domain = &hazptr_default_domain_ },
+	.own = { .domain = &hazptr_default_domain_, .serial = 1 },
+	.serial = 1,
 };
+
+/* The oldest, so that a barrier goes through it first. */
+struct hazptr_cohort hazptr_references_ = {
+	.domain = &hazptr_default_domain_,
+	.next = &hazptr_default_domain_.own,
+};
+
+const struct hazptr_upper_ *hazptr_upper_;
+
+/* Layer 2 is there. Any number of times, in any threads. */
+void hazptr_upper_join_(const struct hazptr_upper_ *upper,
+			const struct hazptr_kind_ *kind)
+{
+	struct hazptr_cohort **link = &hazptr_default_domain_.cohorts;
+
+	hazptr_lock_(&hazptr_default_domain_.scan_lock);
+	if (!hazptr_references_.kind) {
+		while (*link != &hazptr_default_domain_.own)
+			link = &(*link)->next;
+		hazptr_references_.kind = kind;
+		*link = &hazptr_references_;
+	}
+	hazptr_unlock_(&hazptr_default_domain_.scan_lock);
+	/* order UL2: the cohort is in its place; pairs with UL1 */
+	hazptr_store_(&hazptr_upper_, upper, release);
+}
 
 struct domains hazptr_domains_ = { { 0 }, &hazptr_default_domain_ };
 

@@ -54,8 +54,9 @@ static void retire_again(struct hazptr_cohort *c, struct hazptr_head *head)
 		next = head->next;
 		if (!head->object)
 			continue; /* a barrier's marker; its thread is gone */
-		head->object =
-			(void *)((uintptr_t)head->object & ~(uintptr_t)3);
+		if (!c->kind)
+			head->object = (void *)((uintptr_t)head->object &
+						~(uintptr_t)3);
 		head->next = c->retired;
 		c->retired = head;
 	}
@@ -65,7 +66,8 @@ static void take_over_work(struct hazptr_record_ *r)
 {
 	hazptr_free_all_(r);
 	retire_again(r->running_cohort, r->running.list);
-	r->running.list = NULL;
+	retire_again(&hazptr_references_, r->chain);
+	r->running.list = r->chain = NULL;
 	r->unaccounted = 0;
 	r->freeing.seq = r->running.seq = 0;
 }
@@ -151,6 +153,8 @@ static void tidy_domain(struct hazptr_domain *d,
 		tidy_cohort(c, self);
 	if (self && self->running.list && self->running_cohort->domain == d)
 		d->ready += count(self->running.list) + self->unaccounted;
+	if (self && hazptr_references_.domain == d)
+		d->ready += count(self->chain);
 }
 
 void hazptr_fork_child_(void)
@@ -167,6 +171,8 @@ void hazptr_fork_child_(void)
 	if (self)
 		hazptr_lanes_adopt_(self); /* the next retire() is a slow one */
 	hazptr_overflow_reset_();
+	if (hazptr_upper_)
+		hazptr_upper_->fork_child(self);
 	for (d = hazptr_domains_.first; d; d = d->next)
 		tidy_domain(d, self);
 	unlock_all();

@@ -13,7 +13,9 @@
  */
 #include "core.h"
 
-#define TAKE 256 /* functions at a time, in the library's thread */
+/* In the library's thread: functions at a time, times before it looks around */
+#define TAKE 256
+#define TURNS 64
 
 /* Before the scan lock is taken, on whose order a barrier relies. */
 void hazptr_activity_begin_(struct activity *a, struct hazptr_domain *d)
@@ -51,6 +53,23 @@ static struct hazptr_head *take_some(const struct hazptr_record_ *r,
 	return first;
 }
 
+/* Each in its turn: one that never ends does not keep the others waiting. */
+static struct hazptr_cohort *next_ready(const struct hazptr_domain *d,
+					const struct hazptr_cohort *after)
+{
+	struct hazptr_cohort *c, *first = NULL;
+	bool passed = false;
+
+	for (c = d->cohorts; c; c = c->next) {
+		if (c->ready && passed)
+			return c;
+		if (c->ready && !first)
+			first = c;
+		passed |= c == after;
+	}
+	return first;
+}
+
 /* Take work of the next cohort that has some into the record. */
 static struct hazptr_cohort *take_ready(struct hazptr_record_ *r,
 					struct hazptr_domain *d)
@@ -58,8 +77,7 @@ static struct hazptr_cohort *take_ready(struct hazptr_record_ *r,
 	struct hazptr_cohort *c;
 
 	hazptr_lock_(&d->scan_lock);
-	for (c = d->cohorts; c && !c->ready; c = c->next)
-		;
+	c = next_ready(d, r->running_cohort);
 	if (c) {
 		r->running.list = take_some(r, c);
 		r->running_cohort = c;
@@ -79,20 +97,66 @@ static void account(struct hazptr_record_ *r, struct hazptr_domain *d)
 	hazptr_fetch_sub_(&d->ready, n, seq_cst);
 }
 
-static void run_list(struct hazptr_record_ *r, struct hazptr_domain *d)
+static void run_list(struct hazptr_record_ *r, struct hazptr_domain *d,
+		     const struct hazptr_kind_ *kind)
 {
 	struct hazptr_head *head;
+	bool is_marker;
 
 	while ((head = r->running.list)) {
 		r->running.list = head->next;
-		r->unaccounted += head->object != NULL;
-		head->reclaim(head);
+		is_marker = !head->object;
+		r->unaccounted += !is_marker;
+		if (kind && !is_marker)
+			kind->run(head);
+		else
+			head->reclaim(head);
 	}
 	account(r, d);
 }
 
+/*
+ * A head that no reader can hold, from within a function of the domain: its
+ * turn comes after what is ready now. So a chain of nodes that drop each other
+ * needs neither stack nor scans, and others get their turn in between. False:
+ * the calling thread is in no such function.
+ */
+bool hazptr_run_after_(struct hazptr_cohort *c, struct hazptr_head *head)
+{
+	struct hazptr_record_ *r = hazptr_self_.own;
+
+	if (!r || !hazptr_is_running_(r) || r->running.domain != c->domain)
+		return false;
+	head->next = NULL;
+	if (!r->chain)
+		r->chain_end = &r->chain;
+	*r->chain_end = head;
+	r->chain_end = &head->next;
+	/* order ST1: figures; pairs with ST1 */
+	hazptr_fetch_add_(&c->domain->retired, 1, relaxed);
+	hazptr_fetch_add_(&c->domain->ready, 1, relaxed);
+	return true;
+}
+
+/* What functions of this run have left behind joins the ready list. */
+static void pass_on_chain(struct hazptr_record_ *r)
+{
+	struct hazptr_cohort *c = &hazptr_references_;
+
+	if (!r->chain)
+		return;
+	hazptr_lock_(&c->domain->scan_lock);
+	if (!c->ready)
+		c->ready_end = &c->ready;
+	*c->ready_end = r->chain;
+	c->ready_end = r->chain_end;
+	r->chain = NULL;
+	hazptr_unlock_(&c->domain->scan_lock);
+}
+
 void hazptr_run_ready_(struct hazptr_record_ *r, struct hazptr_domain *d)
 {
+	int turns = TURNS;
 	bool more;
 
 	if (hazptr_is_running_(r))
@@ -101,9 +165,16 @@ void hazptr_run_ready_(struct hazptr_record_ *r, struct hazptr_domain *d)
 	do {
 		hazptr_activity_begin_(&r->running, d);
 		more = take_ready(r, d) != NULL;
-		if (more)
-			run_list(r, d);
+		if (more) {
+			run_list(r, d, r->running_cohort->kind);
+			pass_on_chain(r);
+		}
 		hazptr_activity_end_(&r->running);
+		if (r->is_background && !--turns && more) {
+			/* order BG6: it comes back to the rest; BG7 */
+			hazptr_store_(&d->kicked, 1, release);
+			return;
+		}
 	} while (more);
 }
 

@@ -53,6 +53,16 @@ static inline void lane_leave(struct lane *lane)
 	hazptr_store_(&lane->busy, 0, release);
 }
 
+/* Heads of a kind have fields of their own there. */
+static inline void fill(const struct hazptr_cohort *c, struct hazptr_head *head,
+			void *object, hazptr_reclaim_fn reclaim)
+{
+	if (c->kind)
+		return;
+	head->object = object;
+	head->reclaim = reclaim;
+}
+
 /*
  * Writing a head misses the cache when a reader has just looked at the object,
  * and the next atomic read-modify-write of the caller would wait for that. So
@@ -65,8 +75,8 @@ static void lane_link(struct lane *lane)
 
 	for (i = 0; i < lane->n_young; i++) {
 		head = lane->young[i].head;
-		head->object = lane->young[i].object;
-		head->reclaim = lane->young[i].reclaim;
+		fill(lane->cohort, head, lane->young[i].object,
+		     lane->young[i].reclaim);
 		head->next = lane->head;
 		if (!lane->head)
 			lane->tail = head;
@@ -167,6 +177,20 @@ void hazptr_lanes_leave_(struct hazptr_record_ *r)
 			lane_empty(lane);
 		lane_leave(lane);
 	}
+}
+
+/* The calling thread's own. */
+bool hazptr_lanes_hold_(const struct hazptr_record_ *r,
+			const struct hazptr_domain *d)
+{
+	int i;
+
+	for (i = 0; i < LANES; i++)
+		/* order ST3: its own; pairs with ST3 */
+		if (hazptr_load_(&r->lanes[i].domain, relaxed) == d &&
+		    hazptr_load_(&r->lanes[i].n, relaxed))
+			return true;
+	return false;
 }
 
 static bool wants(const struct lane *lane, const struct hazptr_domain *d)
@@ -458,8 +482,7 @@ retire_slow(struct hazptr_record_ *r, struct hazptr_cohort *c,
 		reserved = reserve(d, 1);
 	}
 	head->next = NULL;
-	head->object = object;
-	head->reclaim = reclaim;
+	fill(c, head, object, reclaim);
 	push(r, c, head, head, 1, reserved);
 }
 
@@ -498,6 +521,17 @@ void hazptr_cohort_retire_(struct hazptr_cohort *c, struct hazptr_head *head,
 	check_address("hazptr_retire", object);
 	if (hazptr_unlikely_(!r || !retire_fast(r, c, head, object, reclaim)))
 		retire_slow(r, c, head, object, reclaim);
+}
+
+/* Of a cohort of a kind; async-signal-safe once the library's thread runs. */
+void hazptr_retire_async_(struct hazptr_cohort *c, struct hazptr_head *head)
+{
+	head->next = NULL;
+	reserve(c->domain, 1);
+	hazptr_retired_push_(c, head, head, 1);
+	/* order BG6: it is in the list; pairs with BG7 */
+	hazptr_store_(&c->domain->wanted, 1, release);
+	hazptr_background_call_();
 }
 
 void hazptr_retire_(struct hazptr_domain *d, struct hazptr_head *head,

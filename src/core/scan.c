@@ -64,8 +64,20 @@ static bool collect(struct hazptr_domain *d)
 		/* order RT3: whole heads, unlinked before; pairs with RT2 */
 		c->fresh = hazptr_exchange_(&c->retired, NULL, acquire);
 		any |= c->fresh || c->line;
+		if (c->kind && (c->fresh || c->line))
+			c->kind->prepare(c);
 	}
 	return any;
+}
+
+/* Whoever holds one of them in a way of its own: layer 2 sees to that. */
+static void settle(struct hazptr_domain *d)
+{
+	struct hazptr_cohort *c;
+
+	for (c = d->cohorts; c; c = c->next)
+		if (c->kind && (c->fresh || c->line))
+			c->kind->settle(c);
 }
 
 /*
@@ -81,7 +93,7 @@ struct hazptr_head **hazptr_line_end_(struct hazptr_cohort *c)
 	return end_of(end);
 }
 
-static void mark(struct hazptr_head *head)
+static void mark(const struct hazptr_cohort *c, struct hazptr_head *head)
 {
 	struct ring_check ring = { 0 };
 	uintptr_t object;
@@ -89,7 +101,9 @@ static void mark(struct hazptr_head *head)
 	for (; head; head = head->next) {
 		hazptr_ring_check_(&ring, head);
 		object = (uintptr_t)head->object;
-		if (hazptr_snapshot_has_(object))
+		if (c->kind && object)
+			c->kind->mark(head);
+		else if (hazptr_snapshot_has_(object))
 			head->object = (void *)(object | MARKED);
 	}
 }
@@ -100,8 +114,8 @@ void hazptr_mark_(struct hazptr_domain *d)
 	struct hazptr_cohort *c;
 
 	for (c = d->cohorts; c; c = c->next) {
-		mark(c->line);
-		mark(c->fresh);
+		mark(c, c->line);
+		mark(c, c->fresh);
 	}
 }
 
@@ -123,38 +137,58 @@ struct sift {
 	long ready;
 };
 
-/* What is kept stays in order; a barrier's marker leaves only as the first. */
-static inline bool keeps(const struct sift *s, struct hazptr_head *head)
+/* Of an object that was retired as such. */
+static inline enum verdict judge_object(struct hazptr_head *head)
 {
 	uintptr_t object = (uintptr_t)head->object;
 
-	if (hazptr_unlikely_(!object))
-		return s->line_end != &s->cohort->line;
 	if (hazptr_unlikely_(object & SEEN))
 		hazptr_die_("hazptr_retire",
 			    (void *)(object & ~(MARKED | SEEN)),
 			    "retired twice");
 	head->object = (void *)(object | SEEN);
-	return (object & MARKED) || hazptr_snapshot_has_(object);
+	if ((object & MARKED) || hazptr_snapshot_has_(object))
+		return HELD;
+	return head->reclaim ? DUE : DUE_FREE;
+}
+
+/* What is kept stays in order; a barrier's marker leaves only as the first. */
+static inline enum verdict judge(const struct sift *s, struct hazptr_head *head)
+{
+	if (hazptr_unlikely_(!head->object))
+		return s->line_end == &s->cohort->line ? DUE : KEPT;
+	if (s->cohort->kind)
+		return s->cohort->kind->judge(head);
+	return judge_object(head);
 }
 
 static void sift_list(struct sift *s, struct hazptr_head *head)
 {
 	struct hazptr_head *next;
+	bool is_marker;
 
 	for (; head; head = next) {
 		next = head->next;
-		if (keeps(s, head)) {
+		is_marker = !head->object;
+		switch (judge(s, head)) {
+		case HELD:
+			s->kept++;
+			/* fall through */
+		case KEPT:
 			*s->line_end = head;
 			s->line_end = &head->next;
-			s->kept += head->object != NULL;
-		} else if (!head->reclaim) {
+			break;
+		case DUE_FREE:
 			*s->free_end = head;
 			s->free_end = &head->next;
+			/* fall through */
+		case DONE:
 			s->freed++;
-		} else {
-			s->ready += head->object != NULL;
+			break;
+		case DUE:
+			s->ready += !is_marker;
 			make_ready(s->cohort, head);
+			break;
 		}
 	}
 }
@@ -171,7 +205,7 @@ static void sift_cohort(struct sift *s, struct hazptr_cohort *c)
 	*s->line_end = NULL;
 	if (c->ready)
 		*c->ready_end = NULL;
-	for (head = c->line; head; head = head->next)
+	for (head = c->line; head && !c->kind; head = head->next)
 		head->object =
 			(void *)((uintptr_t)head->object & ~(MARKED | SEEN));
 }
@@ -232,8 +266,10 @@ size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
 		HAZPTR_TEST_POINT("scan:fenced");
 		hazptr_snapshot_lock_();
 		hazptr_snapshot_take_(d, n);
-		for (i = 0; i < n; i++)
+		for (i = 0; i < n; i++) {
+			settle(d[i]);
 			left += sift(r, d[i]);
+		}
 		hazptr_snapshot_unlock_();
 	}
 	for (i = 0; i < n; i++)

@@ -115,11 +115,17 @@ static int wait_all(const struct wanted *w)
 	return error ? error : wait_overflow(w, &hazptr_shared_record_);
 }
 
-void hazptr_synchronize(const void *object)
+/* `call` is whom the message names when the caller itself holds it. */
+void hazptr_synchronize_for_(const void *object, const char *call)
 {
-	struct wanted w = { &object, 1, UINT64_MAX, "hazptr_synchronize" };
+	struct wanted w = { &object, 1, UINT64_MAX, call };
 
 	wait_all(&w);
+}
+
+void hazptr_synchronize(const void *object)
+{
+	hazptr_synchronize_for_(object, "hazptr_synchronize");
 }
 
 int hazptr_synchronize_until(const void *object,

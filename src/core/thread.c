@@ -73,7 +73,9 @@ static bool holds_guards(const struct hazptr_record_ *r)
 		if (value && !(value & SLOT_DETACHED))
 			return true;
 	}
-	return r->overflow_n != 0;
+	if (r->overflow_n)
+		return true;
+	return hazptr_upper_get_() && hazptr_upper_get_()->thread_holds(r);
 }
 
 /*
@@ -95,6 +97,8 @@ static void thread_exit(void *arg)
 	if (hazptr_self_.record != r)
 		hazptr_context_switch(NULL);
 	hazptr_self_adopt_(NULL);
+	if (hazptr_upper_get_())
+		hazptr_upper_get_()->thread_exit(r);
 	hazptr_lanes_leave_(r);
 	hazptr_slots_drop_(r);
 	hazptr_overflow_abandon_(r);
