@@ -179,13 +179,121 @@ static void cohort(void **state)
 		hazptr_cohort_retire(&c, &x, head, item_reclaim);
 }
 
+static void ref(void **state)
+{
+	struct counted {
+		struct hazptr_ref ref;
+	} *source = NULL, *const *read_only = &source;
+
+	(void)state;
+	FUNCTION(void, hazptr_ref_init, struct hazptr_ref *, uint32_t);
+	FUNCTION(uint32_t, hazptr_ref_read, const struct hazptr_ref *);
+	FUNCTION(void, hazptr_ref_get, struct hazptr_ref *);
+	FUNCTION(bool, hazptr_ref_get_unless_zero, struct hazptr_ref *);
+	FUNCTION(bool, hazptr_ref_put, struct hazptr_ref *);
+	FUNCTION(void, hazptr_rcuref_init, struct hazptr_rcuref *, uint32_t);
+	FUNCTION(bool, hazptr_rcuref_get, struct hazptr_rcuref *);
+	FUNCTION(bool, hazptr_rcuref_put, struct hazptr_rcuref *);
+	FUNCTION(uint32_t, hazptr_rcuref_read, const struct hazptr_rcuref *);
+	FUNCTION(bool, hazptr_rcuref_is_dead, const struct hazptr_rcuref *);
+	SAME_TYPE(hazptr_ref_lookup(&source, ref), struct counted *);
+	SAME_TYPE(hazptr_ref_lookup(read_only, ref), struct counted *);
+	(void)read_only;
+}
+
+static void shared(void **state)
+{
+	hazptr_release_fn release = NULL;
+	void (*same)(struct hazptr_shared_node *) = release;
+
+	(void)state;
+	(void)same;
+	FUNCTION(struct hazptr_shared, hazptr_shared_create,
+		 struct hazptr_shared_node *, hazptr_release_fn);
+	FUNCTION(struct hazptr_shared, hazptr_shared_create_count_first,
+		 struct hazptr_shared_node *, hazptr_release_fn);
+	FUNCTION(bool, hazptr_shared_is_null, struct hazptr_shared);
+	FUNCTION(struct hazptr_shared, hazptr_shared_copy,
+		 struct hazptr_shared);
+	FUNCTION(void, hazptr_shared_drop, struct hazptr_shared *);
+	FUNCTION(void, hazptr_shared_drop_sync, struct hazptr_shared *);
+	MEMBER(struct hazptr_shared, node, struct hazptr_shared_node *);
+	MEMBER(struct hazptr_sync_shared, node, struct hazptr_shared_node *);
+	assert_true(sizeof(struct hazptr_shared_node) <= 24);
+}
+
+static void sync_shared(void **state)
+{
+	(void)state;
+	FUNCTION(struct hazptr_shared, hazptr_sync_shared_load,
+		 const struct hazptr_sync_shared *);
+	FUNCTION(struct hazptr_shared, hazptr_sync_shared_exchange,
+		 struct hazptr_sync_shared *, struct hazptr_shared *);
+	FUNCTION(void, hazptr_sync_shared_store, struct hazptr_sync_shared *,
+		 struct hazptr_shared *);
+	FUNCTION(void, hazptr_sync_shared_store_copy,
+		 struct hazptr_sync_shared *, struct hazptr_shared);
+	FUNCTION(bool, hazptr_sync_shared_compare_exchange,
+		 struct hazptr_sync_shared *, struct hazptr_shared,
+		 struct hazptr_shared *);
+	FUNCTION(void, hazptr_sync_shared_drop, struct hazptr_sync_shared *);
+	FUNCTION(void, hazptr_sync_shared_drop_sync,
+		 struct hazptr_sync_shared *);
+}
+
+static void weak(void **state)
+{
+	(void)state;
+	FUNCTION(struct hazptr_shared, hazptr_shared_create_weak,
+		 struct hazptr_weak_node *, hazptr_release_fn,
+		 hazptr_release_fn);
+	FUNCTION(struct hazptr_weak, hazptr_weak_create, struct hazptr_shared);
+	FUNCTION(struct hazptr_shared, hazptr_weak_lock, struct hazptr_weak);
+	FUNCTION(struct hazptr_weak, hazptr_weak_copy, struct hazptr_weak);
+	FUNCTION(void, hazptr_weak_drop, struct hazptr_weak *);
+	MEMBER(struct hazptr_weak_node, node, struct hazptr_shared_node);
+	assert_true(sizeof(struct hazptr_weak_node) <= 32);
+}
+
+static void thread_shared(void **state)
+{
+	static struct hazptr_thread_shared ts = HAZPTR_THREAD_SHARED_INIT;
+
+	(void)state;
+	hazptr_thread_shared_drop(&ts);
+	FUNCTION(struct hazptr_shared_node *, hazptr_thread_shared_load,
+		 struct hazptr_thread_shared *,
+		 const struct hazptr_sync_shared *);
+	FUNCTION(struct hazptr_shared_node *, hazptr_thread_shared_borrow,
+		 struct hazptr_thread_shared *, struct hazptr_shared);
+	FUNCTION(struct hazptr_shared_node *, hazptr_thread_shared_get,
+		 const struct hazptr_thread_shared *);
+	FUNCTION(struct hazptr_shared, hazptr_thread_shared_to_shared,
+		 struct hazptr_thread_shared *);
+	FUNCTION(void, hazptr_thread_shared_drop,
+		 struct hazptr_thread_shared *);
+	FUNCTION(void, hazptr_thread_shared_set_max_age_ms, unsigned);
+	FUNCTION(void, hazptr_thread_shared_stats,
+		 struct hazptr_promotion_stats *);
+	MEMBER(struct hazptr_promotion_stats, size, size_t);
+	MEMBER(struct hazptr_promotion_stats, taken, uint64_t);
+	MEMBER(struct hazptr_promotion_stats, fallen_back, uint64_t);
+	MEMBER(struct hazptr_promotion_stats, promoted_by_scan, uint64_t);
+	MEMBER(struct hazptr_promotion_stats, promoted_by_age, uint64_t);
+	MEMBER(struct hazptr_promotion_stats, promoted_by_request, uint64_t);
+	MEMBER(struct hazptr_promotion_stats, promoted_by_exit, uint64_t);
+	MEMBER(struct hazptr_promotion_stats, slots, uint64_t);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(constants), cmocka_unit_test(fence),
 		cmocka_unit_test(guard),     cmocka_unit_test(context),
 		cmocka_unit_test(domain),    cmocka_unit_test(retire),
-		cmocka_unit_test(cohort),
+		cmocka_unit_test(cohort),    cmocka_unit_test(ref),
+		cmocka_unit_test(shared),    cmocka_unit_test(sync_shared),
+		cmocka_unit_test(weak),	     cmocka_unit_test(thread_shared),
 	};
 
 	test_main(argc, argv, NULL, 0);
