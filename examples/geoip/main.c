@@ -29,18 +29,18 @@ static const char usage_text[] =
 	"             [--reloads N] [--seed N] [--json] [--careless]\n"
 	"       geoip [FILE...] --query ADDRESS\n"
 	"\n"
-	"Looks addresses up in a table that is reloaded all the time, in four\n"
+	"Looks addresses up in a table that is reloaded all the time, in six\n"
 	"ways, checks every answer, and compares the speed.\n"
 	"\n"
 	"  FILE             ranges: start,end,CC; default: the tables of the\n"
 	"                   Debian package tor-geoipdb, else a small sample\n"
 	"  --threads N      readers (default: one for each core)\n"
-	"  --seconds S      measure for so long in all (default: 12)\n"
-	"  --rounds N       take the four ways in turn N times (default: 20)\n"
+	"  --seconds S      measure for so long in all (default: 15)\n"
+	"  --rounds N       take the six ways in turn N times (default: 20)\n"
 	"  --reloads N      load at most N tables a second (default: 10)\n"
 	"  --seed N         for the addresses (default: from the clock)\n"
 	"  --json           print the result as JSON\n"
-	"  --careless       a fifth way, which frees too early: it must fail\n"
+	"  --careless       another way, which frees too early: it must fail\n"
 	"  --query ADDRESS  print the country of one address\n"
 	"\n"
 	"Exit status: 0 all was right; 1 wrong answers, use after free or a\n"
@@ -245,7 +245,7 @@ static int measure(struct options *o)
 int main(int argc, char **argv)
 {
 	static struct options o = {
-		.run = { .rounds = 20, .seconds = 12, .reload_rate = 10 },
+		.run = { .rounds = 20, .seconds = 15, .reload_rate = 10 },
 	};
 	struct timespec now;
 

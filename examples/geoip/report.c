@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ERASE "\r\033[K" /* the line that is rewritten */
@@ -20,29 +21,45 @@ static double million(double rate)
 	return rate / 1e6;
 }
 
+/* The names, above the lines of the rounds. */
+static void print_names(const struct run *run)
+{
+	fprintf(stderr, "million/s    ");
+	for (unsigned i = 0; i < run->n_results; i++)
+		fprintf(stderr, " %6s", run->result[i].scheme->name);
+	fprintf(stderr, "\n");
+}
+
+/* What the first @n schemes did in a round, each below its name. */
+static void print_rates(const struct run *run, unsigned round, unsigned n)
+{
+	fprintf(stderr, "round %3u/%-3u", round + 1, run->rounds);
+	for (unsigned i = 0; i < n; i++) {
+		size_t width = strlen(run->result[i].scheme->name);
+
+		fprintf(stderr, " %*.2f", width > 6 ? (int)width : 6,
+			million(run->result[i].rate[round]));
+	}
+}
+
 void report_slice(const struct run *run, unsigned round, unsigned scheme)
 {
+	if (!round && !scheme)
+		print_names(run);
 	if (!is_terminal())
 		return;
-	fprintf(stderr, ERASE "round %u of %u  ", round + 1, run->rounds);
-	for (unsigned i = 0; i < scheme; i++)
-		fprintf(stderr, "%s %.2f  ", run->result[i].scheme->name,
-			million(run->result[i].rate[round]));
-	fprintf(stderr, "%s ...", run->result[scheme].scheme->name);
+	fprintf(stderr, ERASE);
+	print_rates(run, round, scheme);
+	fprintf(stderr, " ...");
 }
 
 void report_round(const struct run *run, unsigned round)
 {
-	if (is_terminal()) {
-		if (round + 1 == run->rounds)
-			fprintf(stderr, ERASE);
+	if (is_terminal())
+		fprintf(stderr, ERASE);
+	if (is_terminal() && round + 1 < run->rounds)
 		return;
-	}
-	fprintf(stderr, "round %u of %u, million look-ups/s:", round + 1,
-		run->rounds);
-	for (unsigned i = 0; i < run->n_results; i++)
-		fprintf(stderr, " %s %.2f", run->result[i].scheme->name,
-			million(run->result[i].rate[round]));
+	print_rates(run, round, run->n_results);
 	fprintf(stderr, "\n");
 }
 
@@ -129,7 +146,7 @@ static void print_row(const struct run *run, unsigned i)
 	if (r->scheme->reloads)
 		snprintf(reloads, sizeof(reloads), "%llu",
 			 (unsigned long long)r->reloads);
-	printf("%-12s %10.2f M  %5.1f %%  %11.3f  %7s  %6u  %7llu  %9llu\n",
+	printf("%-13s %10.2f M  %5.1f %%  %11.3f  %7s  %6u  %7llu  %9llu\n",
 	       r->scheme->name, million(f.median), f.spread * 100, f.ratio,
 	       reloads, r->peak, (unsigned long long)r->wrong,
 	       (unsigned long long)r->dead);
@@ -155,9 +172,9 @@ static void print_facts(const struct run *run)
 
 static void print_table(const struct run *run)
 {
-	puts("              look-ups/s           ratio to              tables"
+	puts("               look-ups/s           ratio to              tables"
 	     "    wrong  use after");
-	puts("scheme            median   spread  unprotected  reloads  (peak)"
+	puts("scheme             median   spread  unprotected  reloads  (peak)"
 	     "  answers       free");
 	for (unsigned i = 0; i < run->n_results; i++)
 		print_row(run, i);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * geoip/schemes.c - four ways to reach a table that is replaced under way
+ * geoip/schemes.c - six ways to reach a table that is replaced under way
  *
  * The question is the same in all of them: between the moment when a reader
  * learns where the table is and the moment when it is done with it, the updater
@@ -8,6 +8,10 @@
  *
  *	hazptr		when no guard keeps it: a reader stores its address in a
  *			word of its own
+ *	thread-shared	when nobody has a reference: a reader has one for a
+ *			while, in a slot of its processor
+ *	counted		when its count is zero: a reader finds it by a guard,
+ *			then counts itself in, and out
  *	rwlock		at once, because readers are kept out meanwhile: every
  *			look-up writes to the shared lock, twice
  *	refcount	when its count is zero: every look-up writes to a shared
@@ -53,6 +57,75 @@ static struct table *guarded_withdraw(void)
 
 	hazptr_synchronize(t); /* nobody looks at this one any more ... */
 	hazptr_barrier(NULL);  /* ... and the retired ones are destroyed */
+	return t;
+}
+
+/* ---- thread-shared and counted ---- */
+
+/*
+ * The table belongs to whoever has a reference to it, and the place where
+ * readers find it has one too. Both schemes are updated in the same way; a
+ * look-up takes one of two kinds of references. A thread-shared one may be kept
+ * across anything that blocks, but stays with its thread; a counted one may
+ * also be kept for ever and passed on.
+ */
+static struct hazptr_sync_shared shared_table;
+static struct table *passed_on; /* withdrawn: not to be destroyed */
+
+static struct table *table_of(struct hazptr_shared_node *node)
+{
+	size_t offset = offsetof(struct table, node);
+
+	return (struct table *)((char *)node - offset);
+}
+
+static uint16_t thread_shared_lookup(const struct address *a)
+{
+	struct hazptr_thread_shared ts = HAZPTR_THREAD_SHARED_INIT;
+	const struct table *t =
+		table_of(hazptr_thread_shared_load(&ts, &shared_table));
+	uint16_t country = table_lookup(t, a);
+
+	hazptr_thread_shared_drop(&ts);
+	return country;
+}
+
+static uint16_t shared_lookup(const struct address *a)
+{
+	struct hazptr_shared sp = hazptr_sync_shared_load(&shared_table);
+	uint16_t country = table_lookup(table_of(sp.node), a);
+
+	hazptr_shared_drop(&sp);
+	return country;
+}
+
+/* Nobody has a reference any more. In the library's thread, or in withdraw. */
+static void release_table(struct hazptr_shared_node *node)
+{
+	struct table *t = table_of(node);
+
+	if (t != __atomic_load_n(&passed_on, __ATOMIC_RELAXED))
+		table_destroy(t);
+}
+
+static void shared_publish(struct table *t)
+{
+	struct hazptr_shared sp = hazptr_shared_create(&t->node, release_table);
+
+	hazptr_sync_shared_store(&shared_table, &sp);
+}
+
+static struct table *shared_withdraw(void)
+{
+	struct hazptr_shared sp = { NULL };
+	struct table *t;
+
+	sp = hazptr_sync_shared_exchange(&shared_table, &sp);
+	t = table_of(sp.node);
+	__atomic_store_n(&passed_on, t, __ATOMIC_RELAXED);
+	hazptr_shared_drop_sync(&sp); /* nobody has this one any more ... */
+	hazptr_barrier(NULL);	      /* ... and the others are destroyed */
+	__atomic_store_n(&passed_on, NULL, __ATOMIC_RELAXED);
 	return t;
 }
 
@@ -226,6 +299,9 @@ static void careless_publish(struct table *t)
 
 const struct scheme schemes[SCHEMES] = {
 	{ "hazptr", guarded_lookup, guarded_publish, guarded_withdraw, true },
+	{ "thread-shared", thread_shared_lookup, shared_publish,
+	  shared_withdraw, true },
+	{ "counted", shared_lookup, shared_publish, shared_withdraw, true },
 	{ "rwlock", locked_lookup, locked_publish, locked_withdraw, true },
 	{ "refcount", counted_lookup, counted_publish, counted_withdraw, true },
 	{ "unprotected", fixed_lookup, fixed_publish, fixed_withdraw, false },

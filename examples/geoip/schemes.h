@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * geoip/schemes.h - four ways to reach a table that is replaced under way
+ * geoip/schemes.h - six ways to reach a table that is replaced under way
  */
 #ifndef GEOIP_SCHEMES_H
 #define GEOIP_SCHEMES_H
@@ -20,7 +20,7 @@ struct scheme {
 	bool reloads;
 };
 
-#define SCHEMES 4
+#define SCHEMES 6
 extern const struct scheme schemes[SCHEMES];
 #define BASELINE (SCHEMES - 1) /* the ratios are to this one */
 

@@ -46,7 +46,8 @@ struct table {
 	size_t n4, n6, room4, room6;
 	struct range4 *v4;
 	struct range6 *v6;
-	struct hazptr_head head; /* for the scheme that retires it */
+	struct hazptr_head head;	/* for the scheme that retires it */
+	struct hazptr_shared_node node; /* for those that share it */
 };
 
 /** struct files - where tables come from */

@@ -110,13 +110,17 @@ flat_out=1000000
 
 test_run()
 {
-	run_sample 0 'all answers right' --seconds .8 --seed 7 \
+	run_sample 0 'all answers right' --seconds 1.2 --seed 7 \
 		--reloads $flat_out
-	grep -q '^hazptr .* 0 *0$' "$tmp/out" || fail "$(cat "$tmp/out")"
-	run_sample 0 '"ok": true' --seconds .4 --threads 3 --json \
+	for scheme in hazptr thread-shared counted rwlock refcount; do
+		grep -q "^$scheme .* 0 *0$" "$tmp/out" ||
+			fail "no $scheme in: $(cat "$tmp/out")"
+	done
+	run_sample 0 '"ok": true' --seconds .6 --threads 3 --json \
 		--reloads $flat_out
-	run_sample 0 'all answers right' --seconds .2 --reloads 0
-	run_sample 0 'all answers right' --seconds .4 --reloads 20
+	grep -qF '"name": "thread-shared"' "$tmp/out" || fail "no JSON of it"
+	run_sample 0 'all answers right' --seconds .3 --reloads 0
+	run_sample 0 'all answers right' --seconds .6 --reloads 20
 }
 
 # The file goes bad, then other, then good again, under a running service.
