@@ -126,22 +126,28 @@ test_run()
 # The file goes bad, then other, then good again, under a running service.
 test_reload()
 {
-	cp "$sample/sample4.txt" "$tmp/table" || exit 1
+	cp "$sample/sample4.txt" "$tmp/table" && : >"$tmp/out" || exit 1
 	"$geoip" "$tmp/table" --seconds 2 --rounds 1 --reloads 100 >"$tmp/out" 2>&1 &
 	pid=$!
-	sleep .5
+	await "loaded $tmp/table"
+	sleep .1
 	replace "$(cat "$sample/sample4.txt"; echo 12,11,DE)"
-	sleep .5
+	await 'table:302: the range ends before it starts; the old table'
 	replace 1,2,DE
-	sleep .5
+	await 'not those that the answers were taken from; the old table'
 	replace "$(cat "$sample/sample4.txt")"
 	wait "$pid" || fail "exit $?"
-	for text in 'table:302: the range ends before it starts; the old table' \
-		'not those that the answers were taken from; the old table' \
-		'reloads failed' 'all answers right'; do
-		grep -qF "$text" "$tmp/out" ||
-			fail "no '$text' in: $(cat "$tmp/out")"
+	await 'reloads failed'
+	await 'all answers right'
+}
+
+# await TEXT: until the program has printed it; it must before its end
+await()
+{
+	while kill -0 "$pid" 2>/dev/null && ! grep -qF "$1" "$tmp/out"; do
+		sleep .05
 	done
+	grep -qF "$1" "$tmp/out" || fail "no '$1' in: $(cat "$tmp/out")"
 }
 
 replace()

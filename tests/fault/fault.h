@@ -105,6 +105,8 @@ bool wait_for(const int *word, int value, unsigned seconds);
 
 pthread_t spawn(void *(*run)(void *), void *arg);
 void join(pthread_t thread);
+/* Flush and fork; under AddressSanitizer, when all other threads sleep. */
+pid_t fault_fork(void);
 /* Wait for the child: true when it exited with 0. */
 bool child_ok(pid_t child);
 

@@ -134,8 +134,7 @@ static void fork_with_policy(enum hazptr_reclaim policy)
 		thing_retire(d, kept[i]);
 	}
 	things_reclaimed = 0;
-	fflush(NULL);
-	child = fork();
+	child = fault_fork();
 	if (!child)
 		be_child(d, g, kept);
 	CHECK(child_ok(child));
@@ -198,8 +197,7 @@ static void child_starts_its_own_thread(void)
 	CHECK(wait_for(&things_reclaimed, 1, 60)); /* ours runs */
 	thread = spawn(hold_and_retire, &o);
 	CHECK(wait_for(&o.ready, 1, 60));
-	fflush(NULL);
-	child = fork();
+	child = fault_fork();
 	if (!child) {
 		int n = 1 + GUARDS + LOOSE;
 
@@ -229,8 +227,7 @@ static void grandchildren_fork_too(void)
 	for (generation = 0; generation < 3; generation++) {
 		fork_with_policy(generation & 1 ? HAZPTR_RECLAIM_INLINE :
 						  HAZPTR_RECLAIM_BACKGROUND);
-		fflush(NULL);
-		child = fork();
+		child = fault_fork();
 		if (child)
 			break;
 	}
@@ -281,8 +278,7 @@ static void fork_with_detached_guards(bool ended)
 		join(thread);
 	}
 	things_reclaimed = 0;
-	fflush(NULL);
-	child = fork();
+	child = fault_fork();
 	if (!child) {
 		hazptr_flush(d);
 		for (i = 0; i < GUARDS; i++)
@@ -371,8 +367,7 @@ static void fork_with_contexts(void)
 	thing_retire(d, a);
 	thing_retire(d, b);
 	thing_retire(d, task.t);
-	fflush(NULL);
-	child = fork();
+	child = fault_fork();
 	if (child)
 		CHECK(child_ok(child));
 	else /* the task's thread, and what it held, are not here */
@@ -409,8 +404,7 @@ static void fork_here(struct thing *t)
 	pid_t child;
 	(void)t;
 
-	fflush(NULL);
-	child = fork();
+	child = fault_fork();
 	in_child = !child;
 	if (in_child) {
 		thing_retire(forking_domain, thing_new(0));

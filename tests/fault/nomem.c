@@ -265,8 +265,7 @@ static bool scenario_with_failures(int from, int upto)
 	int status;
 	pid_t child;
 
-	fflush(NULL);
-	child = fork();
+	child = fault_fork();
 	CHECK(child >= 0);
 	if (!child) {
 		fail_from = from;

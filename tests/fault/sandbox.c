@@ -119,7 +119,7 @@ static void all_works(enum hazptr_fence_mode mode)
 	hazptr_flush(NULL);
 	hazptr_barrier(NULL);
 	CHECK_EQ(alive(), 1);
-	child = fork();
+	child = fault_fork();
 	if (!child) {
 		CHECK_EQ(hazptr_fence_mode(), mode);
 		read_and_retire(&source);
@@ -197,7 +197,7 @@ static void fork_after_a_late_lock(void)
 	pid_t child;
 
 	locked_later();
-	child = fork();
+	child = fault_fork();
 	if (!child) {
 		hazptr_fence_heavy();
 		_exit(0);

@@ -67,6 +67,7 @@ static void guard_on_the_object_counts_not_on_the_head(void **state)
 	struct middle m;
 
 	(void)state;
+	memset(&m, 0, sizeof(m)); /* gcc -O0 warns, of hazptr_hold() too */
 	calls = 0;
 	hazptr_hold(&g, &m);
 	hazptr_retire(test_manual, &m, head, note_head);
