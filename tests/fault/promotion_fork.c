@@ -60,9 +60,13 @@ static void *open_soon(void *unused)
 /* Promoters have the locks: fork() waits for them. */
 static pid_t fork_and_open(void)
 {
-	pthread_t opener = go(open_soon, NULL);
+	pthread_t opener;
 	pid_t child;
 
+	if (fault_is_asan())
+		fault_skip("the sanitizer's own allocator does not survive a "
+			   "fork while other threads allocate");
+	opener = go(open_soon, NULL);
 	fflush(NULL);
 	child = fork();
 	if (child)
@@ -204,7 +208,7 @@ static void fork_meanwhile(int lost)
 
 	item_check(hazptr_thread_shared_load(&mine, &b));
 	fflush(NULL);
-	child = fork();
+	child = fault_fork();
 	if (child) {
 		CHECK(child_ok(child));
 		return;
@@ -333,7 +337,7 @@ static void fork_with_one_that_was_left(void)
 	hazptr_sync_shared_drop(&a);
 	items_settle(1);
 	fflush(NULL);
-	child = fork();
+	child = fault_fork();
 	if (child)
 		CHECK(child_ok(child));
 	drop_among_others();
@@ -384,7 +388,7 @@ static void fork_and_grow_old(void)
 		if (turn)
 			nap_ms(100); /* it falls asleep */
 		fflush(NULL);
-		child = fork();
+		child = fault_fork();
 		held_for_long();
 		if (!child)
 			_exit(0);
