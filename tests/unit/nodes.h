@@ -89,11 +89,10 @@ static inline struct hazptr_shared box_of_kind(struct box *b, void **state)
 }
 
 #define COUNT_FIRST_NAME(f) #f ", count first"
-#define BOTH_KINDS(f)                               \
-	{ #f, f, NULL, NULL, NULL },                \
-	{                                           \
-		COUNT_FIRST_NAME(f), f, NULL, NULL, \
-			(void *)(uintptr_t)1        \
+#define BOTH_KINDS(f)                                                    \
+	{ #f, f, NULL, NULL, NULL },                                     \
+	{                                                                \
+		COUNT_FIRST_NAME(f), f, NULL, NULL, (void *)(uintptr_t)1 \
 	}
 
 /* How many references there are, retired ones included. */
@@ -120,13 +119,12 @@ static inline void settle(void)
 }
 
 /* Two barriers: the functions of the first may have dropped something. */
-#define assert_released(box)                         \
-	do {                                         \
-		hazptr_barrier(NULL);                \
-		hazptr_barrier(NULL);                \
-		assert_int_equal(box_gone(box), 1);  \
-		assert_false(pthread_equal(          \
-			(box)->by, pthread_self())); \
+#define assert_released(box)                                            \
+	do {                                                            \
+		hazptr_barrier(NULL);                                   \
+		hazptr_barrier(NULL);                                   \
+		assert_int_equal(box_gone(box), 1);                     \
+		assert_false(pthread_equal((box)->by, pthread_self())); \
 	} while (0)
 
 #define assert_alive(box)                           \
@@ -304,10 +302,9 @@ static inline void stop_at_point(const char *point)
 	for (i = 0; i < STOPS; i++) {
 		wanted = __atomic_load_n(&stops[i].point, __ATOMIC_ACQUIRE);
 		if (!wanted || strcmp(wanted, point) != 0 ||
-		    !__atomic_compare_exchange_n(&stops[i].point, &wanted,
-						 (const char *)NULL, false,
-						 __ATOMIC_ACQ_REL,
-						 __ATOMIC_RELAXED))
+		    !__atomic_compare_exchange_n(
+			    &stops[i].point, &wanted, (const char *)NULL, false,
+			    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
 		must(!sem_post(&stops[i].reached));
 		test_wait(&stops[i].go);

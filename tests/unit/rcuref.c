@@ -170,9 +170,8 @@ static void too_many_comes_back_to_the_middle(void **state)
 /* Dead: gets add up, and are taken back before they come near to the end. */
 static void gets_do_not_wake_the_dead(void **state)
 {
-	static const uint32_t fields[] = { RELEASED,	0xE0000000u,
-					   0xEFFFFFFEu, 0xF0000000u,
-					   NONE - 2 };
+	static const uint32_t fields[] = { RELEASED, 0xE0000000u, 0xEFFFFFFEu,
+					   0xF0000000u, NONE - 2 };
 	struct hazptr_rcuref r;
 	size_t i;
 	int j;

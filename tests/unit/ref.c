@@ -380,9 +380,8 @@ static void devices_are_unplugged_at_any_time(void **state)
 	stop_now = 0;
 	other = test_start(opens_and_closes, &opened);
 	for (i = 0; i < ROUNDS; i++) {
-		device_put(__atomic_exchange_n(&plug,
-					       i % 4 ? device_new() : NULL,
-					       __ATOMIC_ACQ_REL));
+		device_put(__atomic_exchange_n(
+			&plug, i % 4 ? device_new() : NULL, __ATOMIC_ACQ_REL));
 		if (i % 1000 == 0)
 			sched_yield();
 	}

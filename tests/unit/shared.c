@@ -70,8 +70,8 @@ static void null_owns_nothing(void **state)
 static void no_node_gives_null(void **state)
 {
 	(void)state;
-	assert_true(hazptr_shared_is_null(
-		hazptr_shared_create(NULL, box_release)));
+	assert_true(
+		hazptr_shared_is_null(hazptr_shared_create(NULL, box_release)));
 	assert_true(hazptr_shared_is_null(
 		hazptr_shared_create_count_first(NULL, box_release)));
 	assert_true(hazptr_shared_is_null(
@@ -242,8 +242,8 @@ static void errno_is_left_alone(void **state)
 static struct hazptr_shared freed_new(size_t i, bool count_first)
 {
 	freed_n[i] = 0;
-	return count_first ? hazptr_shared_create_count_first(&freed[i], NULL) :
-			     hazptr_shared_create(&freed[i], NULL);
+	return count_first ? hazptr_shared_create_count_first(&freed[i], NULL)
+			   : hazptr_shared_create(&freed[i], NULL);
 }
 
 static void without_function_it_is_freed(void **state)
@@ -297,9 +297,9 @@ static void memory_of_malloc_is_freed(void **state)
 
 	(void)state; /* the leak checker is the test */
 	for (i = 0; i < 1000; i++) {
-		sp = hazptr_shared_create((struct hazptr_shared_node *)malloc(
-						  sizeof(*sp.node)),
-					  NULL);
+		sp = hazptr_shared_create(
+			(struct hazptr_shared_node *)malloc(sizeof(*sp.node)),
+			NULL);
 		if (i % 2)
 			hazptr_shared_drop(&sp);
 		else
@@ -426,8 +426,7 @@ static void too_many_stay(void **state)
 	}
 	for (i = 0; i < 100000; i++) {
 		copy = hazptr_shared_copy(sp);
-		assert_in_range(box_references(&b), TOO_MANY,
-				2 * TOO_MANY - 1);
+		assert_in_range(box_references(&b), TOO_MANY, 2 * TOO_MANY - 1);
 	}
 	hazptr_shared_drop_sync(&sp);
 	assert_alive(&b);

@@ -184,8 +184,8 @@ static void compare_exchange_moves_on_success(void **state)
 
 	stored_new(&ssp, &a, state);
 	expected = hazptr_sync_shared_load(&ssp);
-	assert_true(hazptr_sync_shared_compare_exchange(&ssp, expected,
-							&desired));
+	assert_true(
+		hazptr_sync_shared_compare_exchange(&ssp, expected, &desired));
 	assert_true(hazptr_shared_is_null(desired));
 	assert_ptr_equal(ssp.node, node_of(&b));
 	assert_int_equal(box_references(&b), 1);
@@ -207,8 +207,8 @@ static void compare_exchange_leaves_all_on_failure(void **state)
 	struct hazptr_shared null = { NULL };
 
 	stored_new(&ssp, &a, state);
-	assert_false(hazptr_sync_shared_compare_exchange(&ssp, expected,
-							 &desired));
+	assert_false(
+		hazptr_sync_shared_compare_exchange(&ssp, expected, &desired));
 	assert_false(hazptr_sync_shared_compare_exchange(&ssp, null, &desired));
 	assert_ptr_equal(desired.node, node_of(&b));
 	assert_ptr_equal(ssp.node, node_of(&a));
@@ -252,8 +252,8 @@ static void compare_exchange_of_a_node_with_itself(void **state)
 	stored_new(&ssp, &box, state);
 	expected = hazptr_sync_shared_load(&ssp);
 	desired = hazptr_shared_copy(expected);
-	assert_true(hazptr_sync_shared_compare_exchange(&ssp, expected,
-							&desired));
+	assert_true(
+		hazptr_sync_shared_compare_exchange(&ssp, expected, &desired));
 	assert_true(hazptr_shared_is_null(desired));
 	settle();
 	assert_int_equal(box_references(&box), 2);

@@ -203,8 +203,8 @@ static void scene_begin(struct scene *s, void **state)
 	settle();
 	memset(s, 0, sizeof(*s));
 	s->finder = (enum finder)(uintptr_t)*state;
-	sp = s->finder == BY_SLOT_COUNT_FIRST ? box_new_count_first(&s->box) :
-						box_new(&s->box);
+	sp = s->finder == BY_SLOT_COUNT_FIRST ? box_new_count_first(&s->box)
+					      : box_new(&s->box);
 	s->weak = hazptr_weak_create(sp);
 	hazptr_sync_shared_store(&s->first, &sp);
 	if (s->finder == BY_GUARD)
@@ -233,9 +233,9 @@ static void check(const struct act *act, bool so)
 
 #define BY_ALL_FINDERS(f)                                             \
 	{ #f ", by a guard", f, NULL, NULL, (void *)BY_GUARD },       \
-	{ #f ", by a slot", f, NULL, NULL, (void *)BY_SLOT },         \
+		{ #f ", by a slot", f, NULL, NULL, (void *)BY_SLOT }, \
 	{                                                             \
-		#f ", by a slot, count first", f, NULL, NULL,         \
+#f ", by a slot, count first", f, NULL, NULL,         \
 			(void *)BY_SLOT_COUNT_FIRST                   \
 	}
 
@@ -602,8 +602,8 @@ static void play(struct player *p)
 		replace(own, hazptr_sync_shared_load(place));
 		break;
 	case 3:
-		replace(own, hazptr_shared_copy(
-				     p->own[test_random(&p->seed) % 3]));
+		replace(own,
+			hazptr_shared_copy(p->own[test_random(&p->seed) % 3]));
 		break;
 	case 4:
 		look_at(place);

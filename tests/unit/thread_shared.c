@@ -8,7 +8,6 @@
  */
 #include "nodes.h"
 
-
 #define OTHERS_MAX 40
 
 /* Others that the thread holds already. */
@@ -48,9 +47,9 @@ static int others_teardown(void **state)
 			(void *)(uintptr_t)(n)                       \
 	}
 /* A free inline slot; the second one; the last ones; none. */
-#define BESIDE_OTHERS(f)                                            \
-	OTHERS(f, 0), OTHERS(f, 1), OTHERS(f, 2), OTHERS(f, 7),     \
-		OTHERS(f, 8), OTHERS(f, 15), OTHERS(f, 16), OTHERS(f, 40)
+#define BESIDE_OTHERS(f)                                                      \
+	OTHERS(f, 0), OTHERS(f, 1), OTHERS(f, 2), OTHERS(f, 7), OTHERS(f, 8), \
+		OTHERS(f, 15), OTHERS(f, 16), OTHERS(f, 40)
 
 static void stored_new(struct hazptr_sync_shared *ssp, struct box *b,
 		       void **state)
@@ -603,8 +602,8 @@ static void stats_of_other_sizes(void **state)
 	memset(&s, 0xAA, sizeof(s));
 	s.size = offsetof(struct hazptr_promotion_stats, fallen_back);
 	hazptr_thread_shared_stats(&s);
-	assert_int_equal(s.size, offsetof(struct hazptr_promotion_stats,
-					  fallen_back));
+	assert_int_equal(s.size,
+			 offsetof(struct hazptr_promotion_stats, fallen_back));
 	assert_true(s.taken != 0xAAAAAAAAAAAAAAAAu);
 	assert_true(s.fallen_back == 0xAAAAAAAAAAAAAAAAu);
 	assert_true(s.slots == 0xAAAAAAAAAAAAAAAAu);

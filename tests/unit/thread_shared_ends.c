@@ -313,6 +313,8 @@ static void ends_somehow(void **state)
 {
 	struct test_result r;
 
+	if (TEST_TSAN)
+		skip(); /* it forgets a thread before the last round */
 	test_child_run(&r, (const char *)*state, test_fence_assignment());
 	if (r.status)
 		fail_msg("status %x: %s", (unsigned)r.status, r.err);
@@ -320,29 +322,40 @@ static void ends_somehow(void **state)
 
 /* Fork */
 
-#define in_child(body)                                          \
-	do {                                                    \
-		pid_t child_ = fork();                          \
-		int status_ = 0;                                \
-		if (!child_) {                                  \
-			alarm(60);                              \
-			body;                                   \
-			_exit(0);                               \
-		}                                               \
-		assert_true(child_ > 0);                        \
-		assert_true(waitpid(child_, &status_, 0) > 0);  \
-		if (status_)                                    \
-			fail_msg("the child's status: %x",      \
-				 (unsigned)status_);            \
+#define in_child(body)                                                         \
+	do {                                                                   \
+		pid_t child_ = fork();                                         \
+		int status_ = 0;                                               \
+		if (!child_) {                                                 \
+			alarm(60);                                             \
+			body;                                                  \
+			_exit(0);                                              \
+		}                                                              \
+		assert_true(child_ > 0);                                       \
+		assert_true(waitpid(child_, &status_, 0) > 0);                 \
+		if (status_)                                                   \
+			fail_msg("the child's status: %x", (unsigned)status_); \
 	} while (0)
 
-#define skip_without_fork()                               \
+#define skip_without_fork()                                \
 	do { /* it does not know the threads of a child */ \
-		if (TEST_TSAN)                            \
-			skip();                           \
+		if (TEST_TSAN)                             \
+			skip();                            \
 	} while (0)
 
 static struct holder own, foreign;
+
+/*
+ * As settle(). What another thread was just retiring at the fork is lost to the
+ * child, and stays in its figures.
+ */
+static void settle_in_child(void)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		hazptr_barrier(NULL);
+}
 
 static void does_hold(void *arg)
 {
@@ -367,13 +380,13 @@ static void check_in_child(void)
 		must(own.ts[i].node == node_of(&own.box));
 	hazptr_sync_shared_drop(&foreign.place);
 	hazptr_sync_shared_drop(&own.place);
-	settle();
+	settle_in_child();
 	must(box_gone(&foreign.box) == 1);
 	must(box_gone(&own.box) == 0);
 	must(box_references(&own.box) == own.n);
 	for (i = 0; i < own.n; i++)
 		hazptr_thread_shared_drop(&own.ts[i]);
-	settle();
+	settle_in_child();
 	must(box_gone(&own.box) == 1);
 }
 
@@ -411,10 +424,10 @@ static void the_child_keeps_its_own(void **state)
 static void check_promoted_in_child(void)
 {
 	must(box_references(&own.box) == 1);
-	settle();
+	settle_in_child();
 	must(box_gone(&own.box) == 0);
 	hazptr_thread_shared_drop(&own.ts[0]);
-	settle();
+	settle_in_child();
 	must(box_gone(&own.box) == 1);
 }
 
@@ -490,8 +503,9 @@ static void check_aging_in_child(bool create)
 	else
 		hazptr_thread_shared_set_max_age_ms(1);
 	must(hazptr_thread_shared_load(&own.ts[0], &own.place));
-	must(test_eventually(promotions().promoted_by_age > before));
-	must(box_references(&own.box) == 2);
+	/* One that was held at the fork may have been promoted before. */
+	must(test_eventually(box_references(&own.box) == 2));
+	must(promotions().promoted_by_age > before);
 	hazptr_thread_shared_drop(&own.ts[0]);
 	must(box_references(&own.box) == 1);
 	if (create)
@@ -548,9 +562,9 @@ static void *busy_stores(void *arg)
 	struct hazptr_shared sp;
 
 	while (!__atomic_load_n(&busy_stop, __ATOMIC_ACQUIRE)) {
-		sp = hazptr_shared_create((struct hazptr_shared_node *)malloc(
-						  sizeof(*sp.node)),
-					  NULL);
+		sp = hazptr_shared_create(
+			(struct hazptr_shared_node *)malloc(sizeof(*sp.node)),
+			NULL);
 		hazptr_sync_shared_store(&busy_place, &sp);
 	}
 	return arg;
@@ -565,11 +579,11 @@ static void check_busy_in_child(void)
 	holds(&own);
 	hazptr_thread_shared_load(&ts, &busy_place);
 	hazptr_sync_shared_drop(&busy_place);
-	settle();
+	settle_in_child();
 	hazptr_thread_shared_drop(&ts);
 	does_let_go(&own);
 	hazptr_sync_shared_drop(&own.place);
-	settle();
+	settle_in_child();
 	must(box_gone(&own.box) == 1);
 }
 

@@ -296,8 +296,8 @@ static void moved_all_the_time(void **state)
 		if (i % 8 == 0)
 			pin_to(i / 8 % 2);
 		hazptr_thread_shared_drop(&h.ts[i * 7 % HELD]);
-		must(hazptr_thread_shared_load(&h.ts[i * 5 % HELD],
-					       &h.place) != NULL);
+		must(hazptr_thread_shared_load(&h.ts[i * 5 % HELD], &h.place) !=
+		     NULL);
 	}
 	h.n = HELD;
 	let_go(&h);
@@ -564,9 +564,9 @@ static const struct test_child children[] = {
 	{ "promotes first", child_promotes_first },
 };
 
-#define ON_ONE(f)                                                      \
-	{ #f, f, begin, end, NULL },                                   \
-	{                                                              \
+#define ON_ONE(f)                                                        \
+	{ #f, f, begin, end, NULL },                                     \
+	{                                                                \
 		COUNT_FIRST_NAME(f), f, begin, end, (void *)(uintptr_t)1 \
 	}
 

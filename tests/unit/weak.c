@@ -42,11 +42,10 @@ static struct hazptr_shared box_of_way(struct box *b, void **state)
 }
 
 #define EXPIRING_NAME(f) #f ", with expiry"
-#define ALL_WAYS(f)                              \
-	BOTH_KINDS(f),                           \
-	{                                        \
-		EXPIRING_NAME(f), f, NULL, NULL, \
-			(void *)(uintptr_t)2     \
+#define ALL_WAYS(f)                                                   \
+	BOTH_KINDS(f),                                                \
+	{                                                             \
+		EXPIRING_NAME(f), f, NULL, NULL, (void *)(uintptr_t)2 \
 	}
 
 static void sizes(void **state)
