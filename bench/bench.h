@@ -55,6 +55,20 @@ enum bench_job {
 	BENCH_LIST,	  /* the sorted list */
 	BENCH_LIST_KEPT,  /* with guards that stay */
 	BENCH_LIST_LEAN,  /* without the second look that only hazards need */
+	BENCH_LOAD,	  /* counted reference: load, dereference, drop */
+	BENCH_LOAD_GUARD, /* bare: under a guard, as ours has to */
+	BENCH_THREAD,	  /* thread-shared: load, dereference, drop */
+	BENCH_BORROW,	  /* ... from a shared pointer */
+	BENCH_TO_SHARED,  /* ... made a counted reference before the drop */
+	BENCH_HELD_1,	  /* so many thread-shared pointers at once */
+	BENCH_HELD_4,
+	BENCH_HELD_8,
+	BENCH_HELD_16,
+	BENCH_HELD_32,
+	BENCH_COUNTED_1, /* so many counted references at once */
+	BENCH_COUNTED_32,
+	BENCH_STORE,	  /* allocate, store, reclaim by free() */
+	BENCH_STORE_CALL, /* ... by a function */
 	BENCH_PACED,	  /* helper: store and retire every 100 us */
 	BENCH_JOBS
 };
@@ -94,6 +108,9 @@ struct bench_scheme {
 
 extern const struct bench_scheme bench_bare, bench_hazptr, bench_urcu, bench_ck,
 	bench_cds;
+/* References: ours, a bare count, and the peers. */
+extern const struct bench_scheme bench_refs, bench_bare_refs, bench_urcu_refs,
+	bench_std, bench_boost;
 
 /* One line of a table. */
 struct bench_row {
@@ -118,7 +135,7 @@ struct bench_row {
 
 enum { BENCH_BASE = -1 }; /* the row that the table compares with */
 
-/* A promise of the issue: row / base <= limit (or >=). */
+/* A promise: row / base <= limit (or >=); or peak / the table's bound. */
 struct bench_target {
 	int row;
 	unsigned threads;
@@ -126,6 +143,7 @@ struct bench_target {
 	unsigned base_threads;
 	double limit;
 	bool at_least;
+	bool peak;
 };
 
 /* What a table's figures are. */
@@ -145,13 +163,15 @@ struct bench_table {
 	const struct bench_target *targets;
 	unsigned ntargets;
 	unsigned threads; /* 0: as many as the user asks for */
-	bool peak;	  /* print what end() returned */
+	bool contend;	  /* threads slow each other down, or sleep */
+	bool peak;	  /* print what end() returned ... */
+	uint64_t bound;	  /* ... and what it may be */
 	const char *note;
 	void (*prepare)(struct bench_table *t);
 };
 
 extern struct bench_table bench_w1, bench_w1c, bench_w2, bench_w2f, bench_w3,
-	bench_w4;
+	bench_w4, bench_w5, bench_w5t, bench_w5w, bench_w5h, bench_w6;
 
 /* What the chain consists of; the same for every scheme. */
 struct bench_link {

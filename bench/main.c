@@ -12,7 +12,8 @@
 #include <strings.h>
 
 static struct bench_table *const tables[] = {
-	&bench_w1, &bench_w1c, &bench_w2, &bench_w2f, &bench_w3, &bench_w4
+	&bench_w1, &bench_w1c, &bench_w2,  &bench_w2f, &bench_w3, &bench_w4,
+	&bench_w5, &bench_w5t, &bench_w5w, &bench_w5h, &bench_w6
 };
 
 #define TABLES BENCH_COUNT(tables)
@@ -23,7 +24,7 @@ static const char usage[] =
 	"\n"
 	"  --seconds S       for each measurement (0.15)\n"
 	"  --rounds N        of each table (9)\n"
-	"  --only NAME,...   tables: W1 W1c W2 W2f W3 W4\n"
+	"  --only NAME,...   tables: W1 W1c W2 W2f W3 W4 W5 W5t W5w W5h W6\n"
 	"  --threads N,...   numbers of threads (1,2)\n"
 	"  --json FILE       write all samples there, too\n"
 	"  --help            this\n"

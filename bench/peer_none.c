@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench/peer_none.c - libcds, where there is no libcds or no C++ compiler
+ * bench/peer_none.c - the peers in C++, where they or a compiler are missing
  */
 #include "bench.h"
 
+#ifndef BENCH_CDS
 const struct bench_scheme bench_cds = { .name = "libcds" };
+#endif
+
+#ifndef BENCH_STD
+const struct bench_scheme bench_std = { .name = "libstdc++" };
+#endif
+
+#ifndef BENCH_BOOST
+const struct bench_scheme bench_boost = { .name = "Boost" };
+#endif

@@ -5,7 +5,9 @@
  * As its README recommends: membarrier flavour, read side inlined by
  * _LGPL_SOURCE, threads registered, call_rcu() with the default helper thread,
  * which is started before any processor is chosen. An RCU reader that sleeps
- * keeps everything alive, so the guarantee is weaker than ours.
+ * keeps everything alive, so the guarantee is weaker than ours. References: a
+ * lookup takes a urcu_ref in a read-side section; whoever puts the last one
+ * leaves the object to call_rcu().
  */
 #include "bench.h"
 
@@ -15,12 +17,14 @@
 #define _LGPL_SOURCE
 #endif
 #include <stdlib.h>
+#include <urcu/ref.h>
 #include <urcu/urcu-memb.h>
 
 struct object {
 	uint64_t value;
+	struct urcu_ref ref;
 	struct rcu_head head;
-	char room[BENCH_OBJECT - 8 - sizeof(struct rcu_head)];
+	char room[BENCH_OBJECT - 16 - sizeof(struct rcu_head)];
 };
 
 static struct object *hot __attribute__((__aligned__(128)));
@@ -59,6 +63,7 @@ static struct object *object_new(void)
 	struct object *o = bench_alloc(sizeof(*o));
 
 	o->value = 1;
+	urcu_ref_init(&o->ref);
 	return o;
 }
 
@@ -90,6 +95,59 @@ static uint64_t urcu_read(struct bench_task *t)
 		bench_use(o->value);
 		urcu_memb_read_unlock();
 	}
+	return n;
+}
+
+static void object_release(struct urcu_ref *ref)
+{
+	retire(caa_container_of(ref, struct object, ref));
+}
+
+static inline struct object *lookup(void)
+{
+	struct object *o;
+
+	urcu_memb_read_lock();
+	o = rcu_dereference(hot);
+	if (o && !urcu_ref_get_unless_zero(&o->ref))
+		o = NULL;
+	urcu_memb_read_unlock();
+	return o;
+}
+
+static uint64_t urcu_load(struct bench_task *t)
+{
+	uint64_t n;
+
+	BENCH_LOOP(t, n) {
+		struct object *o = lookup();
+
+		if (!o)
+			continue;
+		bench_use(o->value);
+		urcu_ref_put(&o->ref, object_release);
+	}
+	return n;
+}
+
+static inline void replace_ref(void)
+{
+	struct object *o = rcu_xchg_pointer(&hot, object_new());
+
+	urcu_ref_put(&o->ref, object_release);
+}
+
+static void urcu_replace_ref(void)
+{
+	replace_ref();
+}
+
+static uint64_t urcu_store(struct bench_task *t)
+{
+	uint64_t n;
+
+	BENCH_LOOP(t, n)
+		replace_ref();
 	return n;
 }
 
@@ -263,8 +321,23 @@ const struct bench_scheme bench_urcu = {
 	},
 };
 
+const struct bench_scheme bench_urcu_refs = {
+	.name = "liburcu-memb",
+	.version = BENCH_URCU,
+	.begin = urcu_begin,
+	.end = urcu_end,
+	.enter = urcu_memb_register_thread,
+	.leave = urcu_memb_unregister_thread,
+	.replace = urcu_replace_ref,
+	.body = {
+		[BENCH_LOAD] = urcu_load,
+		[BENCH_STORE] = urcu_store,
+	},
+};
+
 #else
 
 const struct bench_scheme bench_urcu = { .name = "liburcu-memb" };
+const struct bench_scheme bench_urcu_refs = { .name = "liburcu-memb" };
 
 #endif

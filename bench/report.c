@@ -68,7 +68,8 @@ static void find_machine(struct machine *m)
 }
 
 static const struct bench_scheme *const peers[] = { &bench_urcu, &bench_ck,
-						    &bench_cds };
+						    &bench_cds, &bench_std,
+						    &bench_boost };
 
 void bench_report_machine(void)
 {
@@ -131,6 +132,11 @@ static double row_ratio(const struct bench_figures *f, unsigned count,
 			series_of(f, count, (unsigned)base));
 }
 
+static bool has_wall(const struct bench_table *t)
+{
+	return t->contend || t->unit != BENCH_NS_THREAD;
+}
+
 static void print_row(const struct bench_figures *f, unsigned count,
 		      unsigned row)
 {
@@ -147,7 +153,7 @@ static void print_row(const struct bench_figures *f, unsigned count,
 			   &high);
 	printf("%8.2f %8.2f ..%8.2f %7.2f", median, low, high,
 	       row_ratio(f, count, row));
-	if (f->table->unit != BENCH_NS_THREAD)
+	if (has_wall(f->table))
 		printf(" %7.1f", MEDIAN(f, s, wall));
 	peak = MEDIAN(f, s, peak);
 	if (f->table->peak && peak > 0)
@@ -164,7 +170,7 @@ static void print_block(const struct bench_figures *f, unsigned count)
 		 f->counts[count] == 1 ? "" : "s");
 	printf("  %-30s  median      min ..     max   ratio",
 	       t->threads ? "" : threads);
-	if (t->unit != BENCH_NS_THREAD)
+	if (has_wall(t))
 		printf("    wall");
 	printf("%s\n", t->peak ? "     peak" : "");
 	for (unsigned row = 0; row < t->nrows; row++)
@@ -181,6 +187,18 @@ static unsigned find_count(const struct bench_figures *f, unsigned threads)
 	return i;
 }
 
+/* The highest of all rounds, of what the table's bound allows. */
+static double peak_ratio(const struct bench_figures *f,
+			 const struct bench_series *s)
+{
+	double high;
+
+	if (s->missing || !f->table->bound)
+		return NAN;
+	median_of(f, s, offsetof(struct bench_sample, peak), NULL, &high);
+	return high / (double)f->table->bound;
+}
+
 /* Ratio of a target, NAN when it was not measured. */
 static double target_ratio(const struct bench_figures *f,
 			   const struct bench_target *g, unsigned count,
@@ -195,6 +213,8 @@ static double target_ratio(const struct bench_figures *f,
 	if (base_count >= f->ncounts)
 		return NAN;
 	s = series_of(f, count, (unsigned)g->row);
+	if (g->peak)
+		return peak_ratio(f, s);
 	b = series_of(f, base_count, *base);
 	if (base_count == count || s->missing || b->missing)
 		return ratio_of(f, s, b);
@@ -221,7 +241,9 @@ static bool print_target(const struct bench_figures *f,
 		return false;
 	printf("  %-6s %5.2f %s %4.2f  %s", met ? "met" : "missed", ratio,
 	       g->at_least ? ">=" : "<=", g->limit, rows[g->row].name);
-	if (g->base_threads)
+	if (g->peak)
+		printf(", peak / %llu\n", (unsigned long long)f->table->bound);
+	else if (g->base_threads)
 		printf(", %u threads / %u\n", f->counts[count],
 		       g->base_threads);
 	else if (rows[g->row].pair)
@@ -311,7 +333,7 @@ static bool json_target(const struct bench_figures *f,
 		"%s\n    {\"row\": \"%s\", \"threads\": %u, \"base\": \"%s\","
 		" \"ratio\": %.4f, \"limit\": %.2f, \"met\": %s}",
 		json_separator, f->table->rows[g->row].name, f->counts[count],
-		f->table->rows[base].name, ratio, g->limit,
+		g->peak ? "bound" : f->table->rows[base].name, ratio, g->limit,
 		target_met(g, ratio) ? "true" : "false");
 	json_separator = ",";
 	return false;

@@ -108,7 +108,7 @@ void bench_init(void)
 {
 	const struct bench_scheme *all[] = { &bench_bare, &bench_hazptr,
 					     &bench_urcu, &bench_ck,
-					     &bench_cds };
+					     &bench_cds,  &bench_refs };
 
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	make_chain();
@@ -270,8 +270,8 @@ static void measure(const struct bench_table *table,
 void bench_measure(const struct bench_table *table, const struct bench_row *row,
 		   unsigned threads, double seconds, struct bench_sample *out)
 {
-	bool together = row->helped ||
-			(table->unit == BENCH_NS_PROCESS && threads > 1);
+	bool shares = table->contend || table->unit == BENCH_NS_PROCESS;
+	bool together = row->helped || (shares && threads > 1);
 	struct bench_sample next;
 
 	measure(table, row, threads, seconds, out);
