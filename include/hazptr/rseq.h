@@ -52,22 +52,24 @@ struct hazptr_cpu_slots_ {
 	struct hazptr_ref_slot_ *slots[HAZPTR_CPU_SLOTS_];
 };
 
-/* ThreadSanitizer does not see what a sequence has read. */
+/* ThreadSanitizer does not see what a sequence has read and written. */
 #ifdef __has_feature
 #if __has_feature(thread_sanitizer)
 #define HAZPTR_TSAN_ 1
 #endif
 #endif
 #if defined(__SANITIZE_THREAD__) || defined(HAZPTR_TSAN_)
-#define HAZPTR_SEQUENCE_READ_(slot)                                      \
-	do {                                                             \
-		/* order TS1: as the sequence; pairs with TS5, TS9 */    \
-		if (slot)                                                \
-			(void)(hazptr_load_(&(slot)->node, acquire) +    \
-			       hazptr_load_(&(slot)->request, acquire)); \
+#define HAZPTR_SEQUENCE_SEEN_(slot, node_)                                 \
+	do {                                                               \
+		/* order TS1: as the sequence; pairs with TS5, TS7, TS9 */ \
+		if (slot)                                                  \
+			(void)(hazptr_load_(&(slot)->node, acquire) +      \
+			       hazptr_load_(&(slot)->request, acquire));   \
+		if (slot)                                                  \
+			hazptr_store_(&(slot)->node, (node_), release);    \
 	} while (0)
 #else
-#define HAZPTR_SEQUENCE_READ_(slot) ((void)0)
+#define HAZPTR_SEQUENCE_SEEN_(slot, node_) ((void)0)
 #endif
 
 #if defined(__x86_64__) && defined(__LP64__)
@@ -118,7 +120,7 @@ hazptr_rseq_claim_(void *rseq, struct hazptr_cpu_slots_ *cpus, int index,
 			 : [rseq] "r"(rseq), [first] "r"(&cpus->slots[index]),
 			   [node] "r"(node), [holder] "r"(holder)
 			 : "memory", "cc");
-	HAZPTR_SEQUENCE_READ_(slot);
+	HAZPTR_SEQUENCE_SEEN_(slot, node);
 	return slot;
 }
 
@@ -165,7 +167,7 @@ hazptr_rseq_claim_(void *rseq, struct hazptr_cpu_slots_ *cpus, int index,
 			 : [rseq] "r"(rseq), [first] "r"(&cpus->slots[index]),
 			   [node] "r"(node), [holder] "r"(holder)
 			 : "memory", "cc");
-	HAZPTR_SEQUENCE_READ_(slot);
+	HAZPTR_SEQUENCE_SEEN_(slot, node);
 	return slot;
 }
 

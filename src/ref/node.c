@@ -49,11 +49,12 @@ void hazptr_node_queue_(struct hazptr_shared_node *node)
 /* From here on nobody else touches the node: it can be an object's head. */
 static enum verdict due(struct hazptr_shared_node *node)
 {
-	struct hazptr_head head = { NULL, node, NULL };
+	void *object = node;
 
 	if (node->release != hazptr_node_free_)
 		return DUE;
-	memcpy(node, &head, sizeof(head));
+	memcpy((char *)node + offsetof(struct hazptr_head, object), &object,
+	       sizeof(object));
 	return DUE_FREE;
 }
 
@@ -212,6 +213,9 @@ static enum verdict judge(struct hazptr_head *head)
 	uint64_t old = hazptr_load_(&node->counts, acquire), now;
 
 	HAZPTR_TEST_POINT("judge:counts");
+	/* Neither reference nor guard nor weak pointer: nobody can come. */
+	if (!held && (old & ~VISIBLE) == (1 | RETIRED))
+		return due(node);
 	do {
 		now = without_retired(old);
 		if (has_others(old))

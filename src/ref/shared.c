@@ -108,7 +108,14 @@ static struct hazptr_shared_node *swap(struct hazptr_sync_shared *ssp,
 /* What the sync pointer had. */
 static void put(struct hazptr_shared_node *node, const char *call)
 {
-	if (node && !hazptr_shared_put_fast_(node))
+	uint64_t old = 1 | VISIBLE;
+
+	if (!node)
+		return;
+	/* order SP4: as any put; most often it is the last; SP5, SP6 */
+	if (hazptr_cas_(&node->counts, &old, old | RETIRED, acq_rel, relaxed))
+		hazptr_node_queue_(node);
+	else if (!hazptr_shared_put_fast_(node))
 		hazptr_node_put_(node, call);
 }
 

@@ -527,8 +527,11 @@ static void *leaves_it_to_a_destructor(void *arg)
 static void dropped_by_a_late_destructor(void **state)
 {
 	struct box b;
-	struct hazptr_shared sp = box_of_kind(&b, state);
+	struct hazptr_shared sp;
 
+	if (TEST_TSAN)
+		skip(); /* it forgets a thread before the last destructor */
+	sp = box_of_kind(&b, state);
 	assert_int_equal(pthread_key_create(&late_key, drops_late), 0);
 	test_join(test_start(leaves_it_to_a_destructor, &sp));
 	pthread_key_delete(late_key);
