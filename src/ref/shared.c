@@ -113,10 +113,12 @@ static void put(struct hazptr_shared_node *node, const char *call)
 	if (!node)
 		return;
 	/* order SP4: as any put; most often it is the last; SP5, SP6 */
-	if (hazptr_cas_(&node->counts, &old, old | RETIRED, acq_rel, relaxed))
+	if (hazptr_cas_(&node->counts, &old, old | RETIRED, acq_rel, relaxed)) {
+		HAZPTR_TEST_POINT("shared:put");
 		hazptr_node_queue_(node);
-	else if (!hazptr_shared_put_fast_(node))
+	} else if (!hazptr_shared_put_fast_(node)) {
 		hazptr_node_put_(node, call);
+	}
 }
 
 struct hazptr_shared hazptr_sync_shared_exchange(struct hazptr_sync_shared *ssp,
