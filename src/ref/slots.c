@@ -16,8 +16,9 @@
  */
 #include "refs.h"
 
-#define CHUNK 64
+#define CHUNK 128
 #define ENOUGH 32
+#define PER_LINE (HAZPTR_CACHE_LINE / (int)sizeof(struct hazptr_ref_slot_))
 
 /* The promoters' lock is the default domain's scan lock. */
 static struct {
@@ -110,7 +111,8 @@ void hazptr_ref_slots_refill_(void)
 		return;
 	chunk = hazptr_alloc_(CHUNK * sizeof(*chunk));
 	hazptr_lock_(lock);
-	for (i = 0; chunk && i < CHUNK; i++)
+	/* Neighbours can come to two processors: each has a line. */
+	for (i = 0; chunk && i < CHUNK; i += PER_LINE)
 		hazptr_ref_slot_keep_(&chunk[i]);
 	hazptr_unlock_(lock);
 }

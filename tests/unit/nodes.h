@@ -168,7 +168,7 @@ static inline bool slots_by_cpu(void)
 	hazptr_thread_shared_borrow(&ts, sp);
 	hazptr_thread_shared_drop(&ts);
 	hazptr_shared_drop_sync(&sp);
-	return hazptr_ref_self_.holder != 0;
+	return hazptr_ref_self_.rseq != NULL;
 }
 
 /* On the first processor that it may use, or the second, ... False: none. */
