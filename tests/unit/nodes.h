@@ -157,6 +157,13 @@ static inline struct hazptr_promotion_stats promotions(void)
 	return s;
 }
 
+static inline bool is_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "vgpreload");
+}
+
 /* Slots are the processors'; else each thread has its own. */
 static inline bool slots_by_cpu(void)
 {

@@ -587,14 +587,6 @@ static void check_busy_in_child(void)
 	must(box_gone(&own.box) == 1);
 }
 
-/* It calls lost what another thread was just storing at the fork. */
-static bool is_valgrind(void)
-{
-	const char *preload = getenv("LD_PRELOAD");
-
-	return preload && strstr(preload, "vgpreload");
-}
-
 static void forks_at_any_moment(void **state)
 {
 	pthread_t threads[2];
@@ -603,7 +595,7 @@ static void forks_at_any_moment(void **state)
 	(void)state;
 	skip_without_fork();
 	if (is_valgrind())
-		skip();
+		skip(); /* it calls lost what another thread just stored */
 	holder_new(&own, 1);
 	holder_new(&foreign, 0);
 	holds(&own);

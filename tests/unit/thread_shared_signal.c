@@ -407,7 +407,7 @@ static void steps_with(bool promoted)
 {
 	size_t i;
 
-	if (!CAN_STEP)
+	if (!CAN_STEP || is_valgrind())
 		skip();
 	hazptr_thread_shared_set_max_age_ms(0);
 	hand_start(&deleter);
