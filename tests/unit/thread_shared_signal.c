@@ -271,6 +271,7 @@ static void by_a_timer(void **state)
 
 static struct hand deleter;
 static bool promote;
+static int round_;
 static size_t steps;
 static struct box promoted_boxes[STEPS_MAX];
 
@@ -295,14 +296,23 @@ static void take_be_promoted_and_give_back(void)
 	hazptr_thread_shared_drop(&ts);
 }
 
+/*
+ * A loop that begins anew when the handler has been at the same word needs a
+ * few steps without: in each round others.
+ */
+static bool is_quiet(void)
+{
+	return (steps + 32 * (size_t)round_) % 64 < 8;
+}
+
 static void on_step(int signal_)
 {
 	(void)signal_;
 	must(++steps < STEPS_MAX);
-	if (promote)
-		take_be_promoted_and_give_back();
-	else
+	if (!promote)
 		take_and_give_back(&handlers_place);
+	else if (!is_quiet())
+		take_be_promoted_and_give_back();
 }
 
 struct call {
@@ -405,9 +415,7 @@ static void *steps_run(void *arg)
 /* Also the first calls of a thread. */
 static void steps_with(bool promoted)
 {
-	size_t i;
-
-	if (!CAN_STEP || is_valgrind())
+	if (!CAN_STEP)
 		skip();
 	hazptr_thread_shared_set_max_age_ms(0);
 	hand_start(&deleter);
@@ -417,30 +425,32 @@ static void steps_with(bool promoted)
 	place_new(&place, &box);
 	if (!promote)
 		place_new(&handlers_place, &handlers_box);
-	test_join(test_start(steps_run, NULL));
-	steps_run(NULL);
+	for (round_ = 0; round_ < 2; round_++)
+		test_join(test_start(steps_run, NULL));
 	hand_stop(&deleter);
 	hazptr_sync_shared_drop(&place);
 	assert_released(&box);
 	hazptr_sync_shared_drop(&handlers_place);
 	settle();
 	assert_true(steps > 50);
-	if (!promote)
-		assert_int_equal(box_gone(&handlers_box), 1);
-	for (i = 1; promote && i <= steps; i++)
-		assert_int_equal(box_gone(&promoted_boxes[i]), 1);
 }
 
 static void between_any_two_instructions(void **state)
 {
 	(void)state;
 	steps_with(false);
+	assert_int_equal(box_gone(&handlers_box), 1);
 }
 
 static void promoted_between_any_two_instructions(void **state)
 {
+	size_t i;
+
 	(void)state;
 	steps_with(true);
+	for (i = 1; i <= steps; i++)
+		assert_int_equal(box_gone(&promoted_boxes[i]),
+				 promoted_boxes[i].weak.node.release != NULL);
 }
 
 int main(int argc, char **argv)
