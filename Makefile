@@ -24,7 +24,7 @@ demo:
 	@build/release/examples/geoip/geoip
 
 check: quick-build lint
-	@ctest --preset dev -L quick --no-label-summary
+	@ctest --preset dev -L quick -j$(JOBS) --no-label-summary
 
 quick-build:
 	@scripts/deps
