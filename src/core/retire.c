@@ -251,15 +251,16 @@ static bool take_announced(void)
 /* Take over all lanes of the domain; false: owners are at some of them. */
 bool hazptr_lanes_take_(struct hazptr_domain *d)
 {
-	bool all = true;
+	bool all;
 
 	hazptr_lock_(&taking);
 	if (announce(d)) {
 		hazptr_fence_heavy(); /* order LN6: LN2 */
 		/* order ST1: a figure; pairs with ST1 */
 		hazptr_fetch_add_(&d->heavy_fences, 1, relaxed);
-		all = take_announced();
 	}
+	/* And what was left to its owner before: that had its fence then. */
+	all = take_announced();
 	hazptr_unlock_(&taking);
 	return all;
 }
@@ -311,8 +312,11 @@ void hazptr_lanes_adopt_(struct hazptr_record_ *r)
 {
 	int i;
 
-	for (i = 0; i < LANES; i++)
+	for (i = 0; i < LANES; i++) {
 		lane_empty(&r->lanes[i]);
+		/* private: who came after the freeze will never leave */
+		hazptr_store_(&r->lanes[i].busy, 0, relaxed);
+	}
 }
 
 static size_t ready(const struct hazptr_domain *d)

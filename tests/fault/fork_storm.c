@@ -139,6 +139,93 @@ static void fork_with_a_thread_at_each_point(void)
 	}
 }
 
+/*
+ * A thread that comes to its lane while fork() has it: it says that it is in,
+ * sees that it may not be, and is stopped before it says that it has left. A
+ * hook that is registered before the library's runs after it, with all frozen.
+ */
+static struct {
+	struct hazptr_domain *d;
+	struct thing *t;
+	int ready, frozen;
+	bool armed;
+} late;
+
+static void *retire_late(void *unused)
+{
+	(void)unused;
+	gate_me = true;
+	thing_retire(late.d, thing_new(0)); /* it has a lane from now on */
+	__atomic_store_n(&late.ready, 1, __ATOMIC_RELEASE);
+	CHECK(wait_for(&late.frozen, 1, 60));
+	thing_retire(late.d, late.t);
+	return NULL;
+}
+
+static void when_frozen(void)
+{
+	if (!late.armed)
+		return;
+	late.armed = false;
+	gate_arm("retire:busy");
+	__atomic_store_n(&late.frozen, 1, __ATOMIC_RELEASE);
+	gate_wait();
+}
+
+/* Barriers, and forks, wait for lanes: not for that one. */
+_Noreturn static void be_late_child(void)
+{
+	pid_t child;
+
+	alarm(CHILD_SECONDS);
+	thing_retire(late.d, thing_new(0));
+	hazptr_barrier(late.d);
+	join(spawn(another_thread, late.d));
+	hazptr_barrier(late.d);
+	child = fault_fork();
+	if (!child) {
+		alarm(CHILD_SECONDS);
+		join(spawn(another_thread, late.d));
+		hazptr_barrier(late.d);
+		_exit(0);
+	}
+	CHECK(child_ok(child));
+	CHECK_EQ(alive(), 1); /* what was just being retired is lost */
+	_exit(0);
+}
+
+static void fork_with_a_thread_that_enters(enum hazptr_reclaim policy)
+{
+	pthread_t thread;
+	pid_t child;
+
+	late.d = domain_new(policy, 0, 600000);
+	late.t = thing_new(0);
+	late.ready = late.frozen = 0;
+	another_thread(late.d); /* its record is not the other's in the child */
+	thread = spawn(retire_late, NULL);
+	CHECK(wait_for(&late.ready, 1, 60));
+	late.armed = true;
+	child = fault_fork();
+	if (!child)
+		be_late_child();
+	gate_open();
+	join(thread);
+	CHECK(child_ok(child));
+	hazptr_barrier(late.d);
+	CHECK_EQ(alive(), 0);
+	CHECK_EQ(hazptr_domain_destroy(late.d), 0);
+}
+
+static void fork_while_a_thread_enters_its_lane(void)
+{
+	fault_needs_threads_after_fork();
+	CHECK_EQ(pthread_atfork(when_frozen, NULL, NULL), 0);
+	fork_with_a_thread_that_enters(HAZPTR_RECLAIM_MANUAL);
+	fork_with_a_thread_that_enters(HAZPTR_RECLAIM_INLINE);
+	fork_with_a_thread_that_enters(HAZPTR_RECLAIM_BACKGROUND);
+}
+
 static struct hazptr_domain *domains[3];
 static struct thing *sources[4];
 static int stop;
@@ -283,6 +370,9 @@ static void fork_while_all_run_flat_out(void)
 static const struct fault_case cases[] = {
 	{ "fork_with_a_thread_at_each_point",
 	  fork_with_a_thread_at_each_point, .fences = FENCE_DEFAULT },
+	{ "fork_while_a_thread_enters_its_lane",
+	  fork_while_a_thread_enters_its_lane, .fences = FENCE_ALL,
+	  .seconds = 20 },
 	{ "fork_while_all_run_flat_out", fork_while_all_run_flat_out,
 	  .fences = FENCE_ALL },
 	{ 0 },
