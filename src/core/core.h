@@ -312,5 +312,7 @@ void hazptr_background_forget_(void);
 void hazptr_fork_prepare_(void);
 void hazptr_fork_parent_(void);
 void hazptr_fork_child_(void);
+/* Layer 3 wants to hear of it, too; after all of the above. */
+extern void (*hazptr_fork_child_later_)(void);
 
 #endif /* HAZPTR_CORE_H */

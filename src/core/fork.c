@@ -14,6 +14,8 @@
  */
 #include "slot.h"
 
+void (*hazptr_fork_child_later_)(void);
+
 void hazptr_fork_prepare_(void)
 {
 	struct hazptr_domain *d;
@@ -178,4 +180,6 @@ void hazptr_fork_child_(void)
 	unlock_all();
 	hazptr_fence_after_fork_();
 	hazptr_self_after_fork_();
+	if (hazptr_fork_child_later_)
+		hazptr_fork_child_later_();
 }

@@ -285,14 +285,18 @@ void hazptr_lanes_freeze_(const struct hazptr_record_ *self)
 	struct hazptr_backoff backoff = { 0 };
 	struct record_iterator it;
 	struct hazptr_record_ *r;
+	bool others = false;
 	int i;
 
 	hazptr_lock_(&taking);
-	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it)) {
+		others |= r != self;
 		for (i = 0; i < LANES && r != self; i++)
 			/* order LN5: before LN7; pairs with LN3 */
 			hazptr_store_(&r->lanes[i].steal, 1, relaxed);
-	hazptr_fence_heavy(); /* order LN6: LN2 */
+	}
+	if (others) /* else fork works where membarrier is refused by now */
+		hazptr_fence_heavy(); /* order LN6: LN2 */
 	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
 		for (i = 0; i < LANES && r != self; i++)
 			/* order LN7: the list as its owner left it; LN4 */

@@ -26,6 +26,7 @@ static __thread bool gone __attribute__((__tls_model__("initial-exec")));
 static struct {
 	struct hazptr_lock lock;
 	uint32_t ready;
+	bool forks; /* the hooks around fork are in place */
 } once;
 
 /* The guards of this thread now take their slots from @r. */
@@ -106,6 +107,24 @@ static void thread_exit(void *arg)
 	hazptr_signals_restore_(&before);
 }
 
+/*
+ * When the program or library is loaded: a fork that is under way in another
+ * thread would not call hooks that are placed meanwhile.
+ */
+static bool place_fork_hooks(void)
+{
+	if (!once.forks)
+		once.forks = hazptr_fork_hooks_(hazptr_fork_prepare_,
+						hazptr_fork_parent_,
+						hazptr_fork_child_);
+	return once.forks;
+}
+
+__attribute__((__constructor__)) static void at_load(void)
+{
+	place_fork_hooks();
+}
+
 static bool place_hooks(void)
 {
 	bool ready;
@@ -113,9 +132,7 @@ static bool place_hooks(void)
 	hazptr_lock_(&once.lock);
 	ready = hazptr_load_(&once.ready, relaxed); /* private: locked */
 	if (!ready) {
-		ready = hazptr_thread_hooks_(thread_exit, hazptr_fork_prepare_,
-					     hazptr_fork_parent_,
-					     hazptr_fork_child_);
+		ready = place_fork_hooks() && hazptr_exit_hook_(thread_exit);
 		/* order FM2: after the hooks; pairs with FM1 */
 		hazptr_store_(&once.ready, ready, release);
 	}
@@ -123,11 +140,13 @@ static bool place_hooks(void)
 	return ready;
 }
 
-/* In the child of a fork: another thread may have been in place_hooks(). */
+/*
+ * In the child of a fork: another thread may have been in place_hooks(). Then
+ * there is one key too many.
+ */
 void hazptr_self_after_fork_(void)
 {
 	hazptr_lock_reset_(&once.lock);
-	hazptr_store_(&once.ready, 1, relaxed); /* private: alone after fork */
 	if (hazptr_self_.own)
 		hazptr_self_.own->thread = hazptr_thread_id_();
 }

@@ -17,6 +17,11 @@ void *hazptr_alloc_(size_t size)
 	return p;
 }
 
+void *hazptr_alloc_zeroed_(size_t size)
+{
+	return calloc(1, size);
+}
+
 void hazptr_free_(void *p)
 {
 	free(p);

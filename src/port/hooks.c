@@ -43,15 +43,15 @@ void hazptr_signals_restore_(const sigset_t *before)
 	pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
-bool hazptr_thread_hooks_(void (*at_exit)(void *), void (*prepare)(void),
-			  void (*parent)(void), void (*child)(void))
+bool hazptr_fork_hooks_(void (*prepare)(void), void (*parent)(void),
+			void (*child)(void))
 {
-	if (pthread_key_create(&exit_key, at_exit))
-		return false;
-	if (!pthread_atfork(prepare, parent, child))
-		return true;
-	pthread_key_delete(exit_key);
-	return false;
+	return !pthread_atfork(prepare, parent, child);
+}
+
+bool hazptr_exit_hook_(void (*at_exit)(void *))
+{
+	return !pthread_key_create(&exit_key, at_exit);
 }
 
 bool hazptr_thread_at_exit_(void *arg)

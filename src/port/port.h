@@ -39,6 +39,8 @@ void hazptr_warn_setting_(const char *setting, const char *value,
 
 /* alloc.c: zeroed, on a cache line of its own; NULL when there is none. */
 void *hazptr_alloc_(size_t size);
+/* Zeroed, aligned for any type; what is large takes no memory until used. */
+void *hazptr_alloc_zeroed_(size_t size);
 void hazptr_free_(void *p);
 
 /* wait.c */
@@ -46,6 +48,13 @@ uint64_t hazptr_now_(void); /* CLOCK_MONOTONIC, nanoseconds */
 /* Sleep while *word == value, at most for ns; UINT64_MAX: for ever. */
 void hazptr_wait_(const uint32_t *word, uint32_t value, uint64_t ns);
 void hazptr_wake_(const uint32_t *word);
+/* The same until CLOCK_MONOTONIC's deadline, NULL: none; false: it is over. */
+bool hazptr_wait_until_(const uint32_t *word, uint32_t value,
+			const struct timespec *deadline);
+/* How far that thread goes before others: 0 unless real-time. */
+int hazptr_priority_(int thread);
+/* Waiting a moment for another processor: ever longer. False: too long. */
+bool hazptr_spin_(unsigned *turn);
 /* Waiting for another thread without a word to sleep on: dearer each time. */
 struct hazptr_backoff {
 	unsigned turn;
@@ -78,9 +87,10 @@ int hazptr_thread_id_(void);
 bool hazptr_thread_is_gone_(int id);
 void hazptr_signals_block_(sigset_t *before);
 void hazptr_signals_restore_(const sigset_t *before);
-/* Once per process: what runs at each thread's exit and around fork. */
-bool hazptr_thread_hooks_(void (*at_exit)(void *), void (*prepare)(void),
-			  void (*parent)(void), void (*child)(void));
+/* Once per process: what runs around fork, and at each thread's exit. */
+bool hazptr_fork_hooks_(void (*prepare)(void), void (*parent)(void),
+			void (*child)(void));
+bool hazptr_exit_hook_(void (*at_exit)(void *));
 /* So many times the exit hook can ask to be called again, at least. */
 #define HAZPTR_EXIT_ROUNDS (PTHREAD_DESTRUCTOR_ITERATIONS - 2)
 /* Have this thread's exit call at_exit(arg). False: no memory. */

@@ -217,10 +217,16 @@ static void fork_with_a_thread_that_enters(enum hazptr_reclaim policy)
 	CHECK_EQ(hazptr_domain_destroy(late.d), 0);
 }
 
+/* Placed before the library's, it runs after that. */
+__attribute__((constructor(101))) static void at_load(void)
+{
+	if (pthread_atfork(when_frozen, NULL, NULL))
+		abort();
+}
+
 static void fork_while_a_thread_enters_its_lane(void)
 {
 	fault_needs_threads_after_fork();
-	CHECK_EQ(pthread_atfork(when_frozen, NULL, NULL), 0);
 	fork_with_a_thread_that_enters(HAZPTR_RECLAIM_MANUAL);
 	fork_with_a_thread_that_enters(HAZPTR_RECLAIM_INLINE);
 	fork_with_a_thread_that_enters(HAZPTR_RECLAIM_BACKGROUND);
