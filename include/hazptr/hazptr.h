@@ -27,6 +27,9 @@
  *	hazptr/shared.h		objects that live as long as somebody has them
  *	hazptr/thread_shared.h	such a reference that touches no count
  *	hazptr/ref.h		reference counts, and how to get one
+ *	hazptr/futex.h		wait at a word, and wake who waits there
+ *	hazptr/park.h		the same for authors of locks
+ *	hazptr/mutex.h		a lock of four bytes; cond.h, sem.h, rwlock.h
  *	hazptr/context.h	explicit sets of slots, for tasks and fibers
  *	hazptr/fence.h		the asymmetric fence below it all
  *	hazptr/atomic.h		the one door for atomic accesses
@@ -42,12 +45,18 @@
 #define HAZPTR_VERSION_MINOR 1
 #define HAZPTR_VERSION_PATCH 0
 
+#include <hazptr/cond.h>
 #include <hazptr/context.h>
 #include <hazptr/domain.h>
 #include <hazptr/fence.h>
+#include <hazptr/futex.h>
 #include <hazptr/guard.h>
+#include <hazptr/mutex.h>
+#include <hazptr/park.h>
 #include <hazptr/ref.h>
 #include <hazptr/retire.h>
+#include <hazptr/rwlock.h>
+#include <hazptr/sem.h>
 #include <hazptr/shared.h>
 #include <hazptr/thread_shared.h>
 

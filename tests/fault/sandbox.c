@@ -6,7 +6,7 @@
  * EPERM, that answer ENOSYS, and that kill the process even for QUERY.
  */
 #define _GNU_SOURCE
-#include "fault.h"
+#include "parking.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -119,6 +119,7 @@ static void all_works(enum hazptr_fence_mode mode)
 	hazptr_flush(NULL);
 	hazptr_barrier(NULL);
 	CHECK_EQ(alive(), 1);
+	parking_use(true);
 	child = fault_fork();
 	if (!child) {
 		CHECK_EQ(hazptr_fence_mode(), mode);
@@ -206,6 +207,39 @@ static void fork_after_a_late_lock(void)
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
+/* The futex hash whose wakes have no fence; and the one with counts. */
+static bool refuse_and_be_asymmetric(void)
+{
+	return parking_asymmetric() && refuse_with_eperm();
+}
+
+static bool kill_and_be_asymmetric(void)
+{
+	return parking_asymmetric() && kill_for_it();
+}
+
+static bool kill_and_count(void)
+{
+	return parking_by_count() && kill_for_it();
+}
+
+static bool kill_and_count_asymmetric(void)
+{
+	return parking_by_count_asymmetric() && kill_for_it();
+}
+
+/* Only a wait needs the heavy fence: the others go on. */
+static void wait_after_a_late_lock(void)
+{
+	struct timespec t = parking_deadline(1);
+	uint32_t word = 0;
+
+	locked_later();
+	CHECK_EQ(hazptr_futex_wake(&word, 1), 0);
+	CHECK_EQ(hazptr_futex_wait(&word, 1, &t), -EAGAIN);
+	hazptr_futex_wait(&word, 0, &t);
+}
+
 static const struct fault_case cases[] = {
 	{ "takes_membarrier_where_it_can", takes_membarrier_where_it_can,
 	  .fences = FENCE_DEFAULT },
@@ -240,6 +274,21 @@ static const struct fault_case cases[] = {
 	{ "flush_after_a_late_lock", flush_after_a_late_lock,
 	  .signal = SIGABRT, .says = "HAZPTR_FENCE=full" },
 	{ "fork_after_a_late_lock", fork_after_a_late_lock,
+	  .says = "HAZPTR_FENCE=full" },
+	{ "asymmetric_wakes_where_membarrier_answers_eperm", falls_back_to_full,
+	  .prepare = refuse_and_be_asymmetric },
+	{ "asymmetric_wakes_where_membarrier_kills", falls_back_to_full,
+	  .fence = "full", .prepare = kill_and_be_asymmetric },
+	{ "asymmetric_wakes_in_marker_mode", works_in_marker_mode,
+	  .fence = "marker", .prepare = kill_and_be_asymmetric },
+	{ "counts_where_membarrier_kills", falls_back_to_full, .fence = "full",
+	  .prepare = kill_and_count },
+	{ "counts_in_marker_mode", works_in_marker_mode, .fence = "marker",
+	  .prepare = kill_and_count_asymmetric },
+	{ "asymmetric_wakes_with_membarrier", takes_membarrier_where_it_can,
+	  .prepare = parking_by_count_asymmetric },
+	{ "wait_after_a_late_lock", wait_after_a_late_lock,
+	  .prepare = parking_asymmetric, .signal = SIGABRT,
 	  .says = "HAZPTR_FENCE=full" },
 	{ 0 },
 };

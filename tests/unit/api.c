@@ -285,6 +285,112 @@ static void thread_shared(void **state)
 	MEMBER(struct hazptr_promotion_stats, slots, uint64_t);
 }
 
+static void mutex(void **state)
+{
+	static struct hazptr_mutex m = HAZPTR_MUTEX_INIT;
+
+	(void)state;
+	FUNCTION(void, hazptr_mutex_lock, struct hazptr_mutex *);
+	FUNCTION(bool, hazptr_mutex_trylock, struct hazptr_mutex *);
+	FUNCTION(int, hazptr_mutex_lock_until, struct hazptr_mutex *,
+		 const struct timespec *);
+	FUNCTION(void, hazptr_mutex_unlock, struct hazptr_mutex *);
+	assert_int_equal(sizeof(m), 4);
+}
+
+static void cond(void **state)
+{
+	static struct hazptr_cond c = HAZPTR_COND_INIT;
+
+	(void)state;
+	FUNCTION(void, hazptr_cond_wait, struct hazptr_cond *,
+		 struct hazptr_mutex *);
+	FUNCTION(int, hazptr_cond_wait_until, struct hazptr_cond *,
+		 struct hazptr_mutex *, const struct timespec *);
+	FUNCTION(void, hazptr_cond_signal, struct hazptr_cond *);
+	FUNCTION(void, hazptr_cond_broadcast, struct hazptr_cond *);
+	assert_true(sizeof(c) <= 8);
+}
+
+static void sem(void **state)
+{
+	static struct hazptr_sem s = HAZPTR_SEM_INIT(1);
+
+	(void)state;
+	FUNCTION(void, hazptr_sem_init, struct hazptr_sem *, uint32_t);
+	FUNCTION(void, hazptr_sem_wait, struct hazptr_sem *);
+	FUNCTION(bool, hazptr_sem_trywait, struct hazptr_sem *);
+	FUNCTION(int, hazptr_sem_wait_until, struct hazptr_sem *,
+		 const struct timespec *);
+	FUNCTION(int, hazptr_sem_post, struct hazptr_sem *);
+	FUNCTION(uint32_t, hazptr_sem_value, const struct hazptr_sem *);
+	assert_int_equal(HAZPTR_SEM_MAX, 0x7FFFFFFF);
+	assert_int_equal(sizeof(s), 8);
+}
+
+static void rwlock(void **state)
+{
+	static struct hazptr_rwlock l = HAZPTR_RWLOCK_INIT;
+
+	(void)state;
+	FUNCTION(void, hazptr_rwlock_rdlock, struct hazptr_rwlock *);
+	FUNCTION(void, hazptr_rwlock_wrlock, struct hazptr_rwlock *);
+	FUNCTION(bool, hazptr_rwlock_tryrdlock, struct hazptr_rwlock *);
+	FUNCTION(bool, hazptr_rwlock_trywrlock, struct hazptr_rwlock *);
+	FUNCTION(int, hazptr_rwlock_rdlock_until, struct hazptr_rwlock *,
+		 const struct timespec *);
+	FUNCTION(int, hazptr_rwlock_wrlock_until, struct hazptr_rwlock *,
+		 const struct timespec *);
+	FUNCTION(void, hazptr_rwlock_unlock, struct hazptr_rwlock *);
+	assert_true(sizeof(l) <= 8);
+}
+
+static void park(void **state)
+{
+	(void)state;
+	FUNCTION(int, hazptr_park, const void *, bool (*)(void *),
+		 void (*)(void *), void (*)(void *, const void *, bool), void *,
+		 const struct timespec *);
+	FUNCTION(int, hazptr_unpark_one, const void *,
+		 int (*)(void *, const struct hazptr_unparked *), void *);
+	FUNCTION(int, hazptr_unpark_all, const void *, int);
+	FUNCTION(int, hazptr_unpark_requeue, const void *, const void *,
+		 bool (*)(void *, struct hazptr_requeue *),
+		 int (*)(void *, const struct hazptr_unparked *), void *);
+	MEMBER(struct hazptr_unparked, unparked, int);
+	MEMBER(struct hazptr_unparked, requeued, int);
+	MEMBER(struct hazptr_unparked, have_more, bool);
+	MEMBER(struct hazptr_unparked, be_fair, bool);
+	MEMBER(struct hazptr_requeue, wake, int);
+	MEMBER(struct hazptr_requeue, requeue, int);
+}
+
+static void futex(void **state)
+{
+	(void)state;
+	FUNCTION(int, hazptr_futex_wait, const uint32_t *, uint32_t,
+		 const struct timespec *);
+	FUNCTION(int, hazptr_futex_wait_bitset, const uint32_t *, uint32_t,
+		 const struct timespec *, uint32_t);
+	FUNCTION(int, hazptr_futex_wake, const uint32_t *, int);
+	FUNCTION(int, hazptr_futex_wake_bitset, const uint32_t *, int,
+		 uint32_t);
+	FUNCTION(int, hazptr_futex_requeue, const uint32_t *, int, int,
+		 const uint32_t *);
+	FUNCTION(int, hazptr_futex_cmp_requeue, const uint32_t *, uint32_t, int,
+		 int, const uint32_t *);
+	FUNCTION(int, hazptr_futex_wake_op, const uint32_t *, int, uint32_t *,
+		 int, uint32_t);
+	FUNCTION(int, hazptr_futex_waitv, const struct hazptr_futex_waitv *,
+		 unsigned, const struct timespec *);
+	FUNCTION(int, hazptr_futex_hash_resize, unsigned);
+	FUNCTION(unsigned, hazptr_futex_hash_buckets, void);
+	MEMBER(struct hazptr_futex_waitv, addr, const uint32_t *);
+	MEMBER(struct hazptr_futex_waitv, expected, uint32_t);
+	assert_true(HAZPTR_FUTEX_BITSET_ANY == UINT32_MAX);
+	assert_int_equal(HAZPTR_FUTEX_WAITV_MAX, 128);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -294,6 +400,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(cohort),    cmocka_unit_test(ref),
 		cmocka_unit_test(shared),    cmocka_unit_test(sync_shared),
 		cmocka_unit_test(weak),	     cmocka_unit_test(thread_shared),
+		cmocka_unit_test(mutex),     cmocka_unit_test(cond),
+		cmocka_unit_test(sem),	     cmocka_unit_test(rwlock),
+		cmocka_unit_test(park),	     cmocka_unit_test(futex),
 	};
 
 	test_main(argc, argv, NULL, 0);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sync/sync.h - what the locks share
+ *
+ *	mutex.c	cond.c	sem.c	rwlock.c	one for each public header
+ */
+#ifndef HAZPTR_SYNC_H
+#define HAZPTR_SYNC_H
+
+#include <hazptr/cond.h>
+#include <hazptr/mutex.h>
+#include <hazptr/rwlock.h>
+#include <hazptr/sem.h>
+
+#include "../park/park.h"
+
+/* The token of who has been given the lock, and need not ask for it. */
+#define HANDED_OVER 1
+
+/* @since: when the thread began to wait, 0: now */
+int hazptr_mutex_lock_since_(struct hazptr_mutex *m,
+			     const struct timespec *deadline, const char *call,
+			     bool debug, uint64_t since);
+/* With its queue locked. False: it is free, and no mark was set. */
+bool hazptr_mutex_mark_(struct hazptr_mutex *m);
+void hazptr_mutex_mark_always_(struct hazptr_mutex *m);
+int hazptr_mutex_received_(struct hazptr_mutex *m, bool debug);
+
+#endif /* HAZPTR_SYNC_H */
