@@ -70,6 +70,22 @@ enum bench_job {
 	BENCH_STORE,	  /* allocate, store, reclaim by free() */
 	BENCH_STORE_CALL, /* ... by a function */
 	BENCH_PACED,	  /* helper: store and retire every 100 us */
+	BENCH_WAKE,	  /* a word at which nobody waits */
+	BENCH_WAKE_CROWD, /* ... and 1,000 threads sleep elsewhere */
+	BENCH_STALE,	  /* wait while a word has a value that it has not */
+	BENCH_LOCK,	  /* and unlock, with nothing between */
+	BENCH_HOLD,	  /* lock, hold it for 1 us, unlock; the longest wait */
+	BENCH_PING,	  /* hand a word's value back and forth, and wait */
+	BENCH_PING_COND,  /* the same by a mutex and condition variables */
+	BENCH_ALL_100,	  /* broadcast, until so many waiters have run */
+	BENCH_ALL_1000,
+	BENCH_CALL_100, /* the broadcasting call alone */
+	BENCH_CALL_1000,
+	BENCH_LATE_1000, /* broadcast after the unlock, until all have run */
+	BENCH_MIX,	 /* wakes, parks and unparks over many addresses */
+	BENCH_MIX_CROWD, /* ... beside 1,000 sleepers; the longest of them */
+	BENCH_RESIZE,	 /* helper: another table size every ms */
+	BENCH_IDLE,	 /* helper: awake every ms */
 	BENCH_JOBS
 };
 
@@ -82,6 +98,7 @@ struct bench_task {
 	unsigned index;	  /* among the threads of the measurement */
 	unsigned threads; /* that do the same */
 	uint64_t random;  /* state of bench_random() */
+	double own;	  /* ns: what the body itself has measured */
 };
 
 /* Runs until bench_go() says no. Return: how many operations it did. */
@@ -111,6 +128,9 @@ extern const struct bench_scheme bench_bare, bench_hazptr, bench_urcu, bench_ck,
 /* References: ours, a bare count, and the peers. */
 extern const struct bench_scheme bench_refs, bench_bare_refs, bench_urcu_refs,
 	bench_std, bench_boost;
+/* Waiting and locks: ours, the kernel's call, glibc's, and the peers. */
+extern const struct bench_scheme bench_park, bench_futex, bench_pthread,
+	bench_adaptive, bench_absl, bench_std_wait;
 
 /* One line of a table. */
 struct bench_row {
@@ -120,6 +140,7 @@ struct bench_row {
 	bool helped;	       /* one more thread runs ... */
 	enum bench_job helper; /* ... this */
 	bool shared;	       /* measured in the program with the .so */
+	const char *setting;   /* ... in one with this in its environment */
 	bool pair;	       /* compare with the row above, not the base */
 };
 
@@ -135,7 +156,10 @@ struct bench_row {
 
 enum { BENCH_BASE = -1 }; /* the row that the table compares with */
 
-/* A promise: row / base <= limit (or >=); or peak / the table's bound. */
+/*
+ * A promise: row / base <= limit (or >=); or peak / the table's bound; or the
+ * row's figure itself.
+ */
 struct bench_target {
 	int row;
 	unsigned threads;
@@ -144,14 +168,25 @@ struct bench_target {
 	double limit;
 	bool at_least;
 	bool peak;
+	bool absolute;
 };
 
 /* What a table's figures are. */
 enum bench_unit {
 	BENCH_NS_THREAD,  /* ns of the thread's CPU time per operation */
 	BENCH_NS_PROCESS, /* ns of the process's CPU time per operation */
-	BENCH_RATE	  /* millions per second of the thread's CPU time */
+	BENCH_RATE,	  /* millions per second of the thread's CPU time */
+	/* By the clock on the wall, where threads sleep. */
+	BENCH_NS_CLOCK,	  /* ns per operation */
+	BENCH_RATE_CLOCK, /* millions per second, all threads together */
+	BENCH_US_OWN,	  /* us per operation, as the bodies measured it */
+	BENCH_US_LONGEST  /* us, the longest that a body has seen */
 };
+
+static inline bool bench_by_clock(enum bench_unit unit)
+{
+	return unit >= BENCH_NS_CLOCK;
+}
 
 struct bench_table {
 	const char *name;
@@ -162,16 +197,20 @@ struct bench_table {
 	int base;
 	const struct bench_target *targets;
 	unsigned ntargets;
-	unsigned threads; /* 0: as many as the user asks for */
-	bool contend;	  /* threads slow each other down, or sleep */
-	bool peak;	  /* print what end() returned ... */
-	uint64_t bound;	  /* ... and what it may be */
+	unsigned threads;	       /* 0: as many as the user asks for */
+	unsigned counts[BENCH_COUNTS]; /* ... or so many, up to a 0 */
+	bool one_cpu;		       /* all threads on the same processor */
+	bool contend;	/* threads slow each other down, or sleep */
+	bool peak;	/* print what end() returned ... */
+	uint64_t bound; /* ... and what it may be */
 	const char *note;
 	void (*prepare)(struct bench_table *t);
 };
 
 extern struct bench_table bench_w1, bench_w1c, bench_w2, bench_w2f, bench_w3,
-	bench_w4, bench_w5, bench_w5t, bench_w5w, bench_w5h, bench_w6;
+	bench_w4, bench_w5, bench_w5t, bench_w5w, bench_w5h, bench_w6, bench_p1,
+	bench_p2, bench_p3, bench_p4, bench_p5, bench_p5t, bench_p6, bench_p6t,
+	bench_p7, bench_p7c, bench_p8, bench_p8w, bench_p8d;
 
 /* What the chain consists of; the same for every scheme. */
 struct bench_link {

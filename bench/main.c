@@ -12,8 +12,10 @@
 #include <strings.h>
 
 static struct bench_table *const tables[] = {
-	&bench_w1, &bench_w1c, &bench_w2,  &bench_w2f, &bench_w3, &bench_w4,
-	&bench_w5, &bench_w5t, &bench_w5w, &bench_w5h, &bench_w6
+	&bench_w1,  &bench_w1c, &bench_w2,  &bench_w2f, &bench_w3,  &bench_w4,
+	&bench_w5,  &bench_w5t, &bench_w5w, &bench_w5h, &bench_w6,  &bench_p1,
+	&bench_p2,  &bench_p3,	&bench_p4,  &bench_p5,	&bench_p5t, &bench_p6,
+	&bench_p6t, &bench_p7,	&bench_p7c, &bench_p8,	&bench_p8w, &bench_p8d
 };
 
 #define TABLES BENCH_COUNT(tables)
@@ -25,6 +27,7 @@ static const char usage[] =
 	"  --seconds S       for each measurement (0.15)\n"
 	"  --rounds N        of each table (9)\n"
 	"  --only NAME,...   tables: W1 W1c W2 W2f W3 W4 W5 W5t W5w W5h W6\n"
+	"                    P1 P2 P3 P4 P5 P5t P6 P6t P7 P7c P8 P8w P8d\n"
 	"  --threads N,...   numbers of threads (1,2)\n"
 	"  --json FILE       write all samples there, too\n"
 	"  --help            this\n"
@@ -165,6 +168,8 @@ static void print_noise(const struct bench_figures *f, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		unsigned series = f[i].ncounts * f[i].table->nrows;
 
+		if (bench_by_clock(f[i].table->unit))
+			continue; /* they sleep of their own accord */
 		for (unsigned k = 0; k < series * f[i].rounds; k++) {
 			const struct bench_series *s;
 			double share;

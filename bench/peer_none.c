@@ -15,3 +15,11 @@ const struct bench_scheme bench_std = { .name = "libstdc++" };
 #ifndef BENCH_BOOST
 const struct bench_scheme bench_boost = { .name = "Boost" };
 #endif
+
+#ifndef BENCH_ABSL
+const struct bench_scheme bench_absl = { .name = "abseil" };
+#endif
+
+#ifndef BENCH_STD_WAIT
+const struct bench_scheme bench_std_wait = { .name = "std::atomic" };
+#endif

@@ -17,6 +17,10 @@ static const char *const unit_text[] = {
 	[BENCH_NS_THREAD] = "ns of CPU time per operation",
 	[BENCH_NS_PROCESS] = "ns of CPU time per object, all threads",
 	[BENCH_RATE] = "millions per second of CPU time",
+	[BENCH_NS_CLOCK] = "ns on the clock per operation",
+	[BENCH_RATE_CLOCK] = "millions per second, all threads together",
+	[BENCH_US_OWN] = "us for each",
+	[BENCH_US_LONGEST] = "us, the longest",
 };
 
 static const char *const fence_text[] = {
@@ -67,9 +71,10 @@ static void find_machine(struct machine *m)
 	m->fence = fence_text[hazptr_fence_mode()];
 }
 
-static const struct bench_scheme *const peers[] = { &bench_urcu, &bench_ck,
-						    &bench_cds, &bench_std,
-						    &bench_boost };
+static const struct bench_scheme *const peers[] = {
+	&bench_urcu,  &bench_ck,      &bench_cds, &bench_std,
+	&bench_boost, &bench_pthread, &bench_absl
+};
 
 void bench_report_machine(void)
 {
@@ -134,7 +139,8 @@ static double row_ratio(const struct bench_figures *f, unsigned count,
 
 static bool has_wall(const struct bench_table *t)
 {
-	return t->contend || t->unit != BENCH_NS_THREAD;
+	return !bench_by_clock(t->unit) &&
+	       (t->contend || t->unit != BENCH_NS_THREAD);
 }
 
 static void print_row(const struct bench_figures *f, unsigned count,
@@ -146,7 +152,8 @@ static void print_row(const struct bench_figures *f, unsigned count,
 
 	printf("  %-30s", r->name);
 	if (s->missing) {
-		printf("  %s\n", r->shared ? "not built" : "not installed");
+		printf("  %s\n",
+		       r->shared || r->setting ? "not built" : "not installed");
 		return;
 	}
 	median = median_of(f, s, offsetof(struct bench_sample, value), &low,
@@ -215,6 +222,8 @@ static double target_ratio(const struct bench_figures *f,
 	s = series_of(f, count, (unsigned)g->row);
 	if (g->peak)
 		return peak_ratio(f, s);
+	if (g->absolute)
+		return s->missing ? NAN : MEDIAN(f, s, value);
 	b = series_of(f, base_count, *base);
 	if (base_count == count || s->missing || b->missing)
 		return ratio_of(f, s, b);
@@ -243,6 +252,8 @@ static bool print_target(const struct bench_figures *f,
 	       g->at_least ? ">=" : "<=", g->limit, rows[g->row].name);
 	if (g->peak)
 		printf(", peak / %llu\n", (unsigned long long)f->table->bound);
+	else if (g->absolute)
+		printf(", in us\n");
 	else if (g->base_threads)
 		printf(", %u threads / %u\n", f->counts[count],
 		       g->base_threads);
@@ -333,8 +344,10 @@ static bool json_target(const struct bench_figures *f,
 		"%s\n    {\"row\": \"%s\", \"threads\": %u, \"base\": \"%s\","
 		" \"ratio\": %.4f, \"limit\": %.2f, \"met\": %s}",
 		json_separator, f->table->rows[g->row].name, f->counts[count],
-		g->peak ? "bound" : f->table->rows[base].name, ratio, g->limit,
-		target_met(g, ratio) ? "true" : "false");
+		g->absolute ? "1 us"
+		: g->peak   ? "bound"
+			    : f->table->rows[base].name,
+		ratio, g->limit, target_met(g, ratio) ? "true" : "false");
 	json_separator = ",";
 	return false;
 }

@@ -45,6 +45,7 @@ struct bench_thread {
 
 struct measurement {
 	pthread_barrier_t barrier;
+	bool one_cpu;
 	int stop;
 	unsigned n; /* threads that are measured; a helper comes after them */
 	struct bench_thread thread[BENCH_THREADS + 1];
@@ -146,12 +147,13 @@ static void *thread_main(void *arg)
 	struct measurement *m = t->m;
 	double cpu, wall;
 
-	pin(t->task.index, t->task.threads);
+	pin(m->one_cpu ? 0 : t->task.index, m->one_cpu ? 1 : t->task.threads);
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	if (t->task.scheme->enter)
 		t->task.scheme->enter();
 	pthread_barrier_wait(&m->barrier);
 	t->warm = t->body(&t->task);
+	t->task.own = 0;
 	pthread_barrier_wait(&m->barrier);
 	pthread_barrier_wait(&m->barrier);
 	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -209,10 +211,10 @@ static void conduct(struct measurement *m, double seconds)
 	set_stop(m, 1);
 }
 
-static void sum_up(const struct measurement *m, enum bench_unit unit,
-		   double process, struct bench_sample *out)
+static double value_of(const struct measurement *m, enum bench_unit unit,
+		       double process)
 {
-	double cpu = 0, wall = 0, done = 0, all = 0;
+	double cpu = 0, wall = 0, done = 0, all = 0, own = 0, longest = 0;
 
 	for (unsigned i = 0; i < m->n; i++) {
 		const struct bench_thread *t = &m->thread[i];
@@ -221,17 +223,43 @@ static void sum_up(const struct measurement *m, enum bench_unit unit,
 		wall += t->wall;
 		done += (double)t->done;
 		all += (double)(t->done + t->warm);
+		own += t->task.own;
+		longest = t->task.own > longest ? t->task.own : longest;
+	}
+	switch (unit) {
+	case BENCH_NS_THREAD:
+		return cpu / done;
+	case BENCH_NS_PROCESS:
+		return process / all;
+	case BENCH_RATE:
+		return m->n * done / cpu * 1e3;
+	case BENCH_NS_CLOCK:
+		return wall / done;
+	case BENCH_RATE_CLOCK:
+		return m->n * done / wall * 1e3;
+	case BENCH_US_OWN:
+		return own / done / 1e3;
+	case BENCH_US_LONGEST:
+		return longest / 1e3;
+	}
+	return 0;
+}
+
+static void sum_up(const struct measurement *m, enum bench_unit unit,
+		   double process, struct bench_sample *out)
+{
+	double cpu = 0, wall = 0, done = 0;
+
+	for (unsigned i = 0; i < m->n; i++) {
+		cpu += m->thread[i].cpu;
+		wall += m->thread[i].wall;
+		done += (double)m->thread[i].done;
 	}
 	out->wall = wall / done;
 	out->share = cpu / wall;
-	if (unit == BENCH_NS_THREAD)
-		out->value = cpu / done;
-	else if (unit == BENCH_NS_PROCESS)
-		out->value = process / all;
-	else
-		out->value = m->n * done / cpu * 1e3;
 	if (unit == BENCH_RATE)
 		out->wall = m->n * done / wall * 1e3;
+	out->value = value_of(m, unit, process);
 }
 
 static void measure(const struct bench_table *table,
@@ -244,6 +272,7 @@ static void measure(const struct bench_table *table,
 
 	memset(&m, 0, sizeof(m));
 	m.n = threads;
+	m.one_cpu = table->one_cpu;
 	if (row->scheme->begin)
 		row->scheme->begin(row->job);
 	process = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
@@ -257,7 +286,7 @@ static void measure(const struct bench_table *table,
 	process = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - process;
 	sum_up(&m, table->unit, process, out);
 	if (row->helped && helper->cpu / helper->wall < out->share &&
-	    row->helper != BENCH_PACED)
+	    row->helper != BENCH_PACED && !bench_by_clock(table->unit))
 		out->share = helper->cpu / helper->wall;
 	pthread_barrier_destroy(&m.barrier);
 }
@@ -274,6 +303,7 @@ void bench_measure(const struct bench_table *table, const struct bench_row *row,
 	bool together = row->helped || (shares && threads > 1);
 	struct bench_sample next;
 
+	together = together && !bench_by_clock(table->unit);
 	measure(table, row, threads, seconds, out);
 	for (unsigned i = 1; i < TRIES && together; i++) {
 		if (out->share >= UNDISTURBED)
@@ -345,10 +375,32 @@ static void measure_row(const struct bench_figures *f, unsigned count,
 	progress(f, threads, round, r->name);
 	if (!bench_can(r))
 		s->missing = true;
-	else if (!r->shared || !bench_remote_can())
+	else if ((!r->shared && !r->setting) || !bench_remote_can())
 		bench_measure(f->table, r, threads, seconds, out);
 	else if (!bench_remote_measure(f->table, row, threads, seconds, out))
 		s->missing = true;
+}
+
+static void choose_counts(struct bench_figures *f,
+			  const struct bench_table *table,
+			  const struct bench_options *options)
+{
+	const unsigned *counts = table->counts;
+	unsigned n = 0;
+
+	if (table->threads) {
+		f->counts[0] = table->threads;
+		f->ncounts = 1;
+		return;
+	}
+	while (n < BENCH_COUNTS && counts[n])
+		n++;
+	if (!n) {
+		counts = options->counts;
+		n = options->ncounts;
+	}
+	memcpy(f->counts, counts, sizeof(f->counts));
+	f->ncounts = n;
 }
 
 void bench_run(const struct bench_table *table,
@@ -356,10 +408,7 @@ void bench_run(const struct bench_table *table,
 {
 	f->table = table;
 	f->rounds = options->rounds;
-	f->ncounts = table->threads ? 1 : options->ncounts;
-	memcpy(f->counts, options->counts, sizeof(f->counts));
-	if (table->threads)
-		f->counts[0] = table->threads;
+	choose_counts(f, table, options);
 	f->series =
 		calloc((size_t)f->ncounts * table->nrows, sizeof(*f->series));
 	if (!f->series)
