@@ -14,11 +14,14 @@
  * The word:	bit 0	LOCKED
  *		bit 1	PARKED: somebody may sleep. May be set for nothing: the
  *			next unlock then looks, and clears it
- *		bit 2-	who has it, in debug builds; else 0
+ *		bit 2	WOKEN: somebody was woken and is on the way: no unlock
+ *			wakes another one meanwhile
+ *		bit 3-	who has it, in debug builds; else 0
  *
  * Who comes first gets it: a thread that is awake may overtake one that has
  * just been woken, which is what makes locks fast. But who has waited for more
- * than a millisecond is handed the lock by the unlock itself.
+ * than a millisecond is handed the lock by the unlock itself, one such thread
+ * in half a millisecond.
  *
  * Freeing it. A thread that has got the lock may unlock, and free the memory,
  * as soon as it knows that nobody else wants it: who unlocked before does not

@@ -10,10 +10,11 @@
  * table, or one that is not meant. A table has one bucket or two; the bucket of
  * key 0 is the first, that of key 1 the first or the second.
  *
- * A chain is a set here: what is ordered by the bucket's lock needs no order
- * of stores. Memory is sequentially consistent; futex_wake.pml has the store
- * buffers. A protect (guard stored, source read again) is one step, as is a
- * scan: protect.pml shows that they behave so.
+ * A chain is a set here: what is ordered by the bucket's lock needs no order of
+ * stores. The count stands for the marks in `keys`: a superset of who waits.
+ * Memory is sequentially consistent; futex_wake.pml has the store buffers. A
+ * protect (guard stored, source read again) is one step, as is a scan:
+ * protect.pml shows that they behave so.
  *
  * The user defines PROCS (with guards), WAITERS and MEM before the #include,
  * and runs reclaimer().

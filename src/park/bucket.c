@@ -2,9 +2,10 @@
 /*
  * park/bucket.c - a bucket's chain, and the wakes that signal handlers leave
  *
- * A chain is ordered by priority, and within one by arrival. All of it is
- * written under the bucket's lock; `next` leads from `first` through all
- * waiters after every single store, so that a debugger, too, can walk it.
+ * A chain is ordered by priority, and the waiters of one key by when they began
+ * to wait. All of it is written under the bucket's lock; `next` leads from
+ * `first` through all waiters after every single store, so that a debugger can
+ * walk it, too.
  */
 #include "park.h"
 
@@ -44,12 +45,21 @@ static int priority_of(struct sleeper *s)
 	return priority;
 }
 
+/* Who was woken, found the lock taken, and comes again, has its old place. */
+static bool goes_before(const struct waiter *w, const struct waiter *prev)
+{
+	int more = priority_of(w->sleeper) - priority_of(prev->sleeper);
+
+	return more > 0 ||
+	       (!more && w->key == prev->key && w->since < prev->since);
+}
+
 void hazptr_bucket_insert_(const struct place *p, struct waiter *w)
 {
 	struct bucket *b = p->bucket;
 	struct waiter *prev = b->last, *next;
 
-	while (prev && priority_of(prev->sleeper) < priority_of(w->sleeper))
+	while (prev && goes_before(w, prev))
 		prev = prev->prev;
 	next = prev ? prev->next : b->first;
 	w->prev = prev;
@@ -67,7 +77,7 @@ void hazptr_bucket_insert_(const struct place *p, struct waiter *w)
 	hazptr_store_(&w->table, p->table, release);
 }
 
-void hazptr_bucket_remove_(struct bucket *b, struct waiter *w)
+void hazptr_bucket_unlink_(struct bucket *b, struct waiter *w)
 {
 	/* private: under the lock */
 	hazptr_store_(w->prev ? &w->prev->next : &b->first, w->next, release);
@@ -75,6 +85,11 @@ void hazptr_bucket_remove_(struct bucket *b, struct waiter *w)
 		w->next->prev = w->prev;
 	else
 		b->last = w->prev;
+}
+
+void hazptr_bucket_remove_(struct bucket *b, struct waiter *w)
+{
+	hazptr_bucket_unlink_(b, w);
 	if (!b->first)
 		hazptr_bucket_unmark_(b);
 }

@@ -169,10 +169,13 @@ static int move(const struct place *from, const void *key,
 		moved++;
 		if (key == to_key)
 			continue;
-		hazptr_bucket_remove_(from->bucket, w);
+		hazptr_bucket_unlink_(from->bucket, w);
 		w->key = to_key;
+		HAZPTR_TEST_POINT("requeue:removed");
 		hazptr_bucket_insert_(to, w);
 	}
+	/* Not before: in one bucket the mark at @to_key must not go away. */
+	hazptr_bucket_unmark_(from->bucket);
 	return moved;
 }
 

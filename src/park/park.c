@@ -88,7 +88,7 @@ void hazptr_waiter_init_(struct waiter *w, const void *key, struct sleeper *s)
 {
 	w->sleeper = s;
 	w->key = key;
-	w->since = 0;
+	w->since = UINT64_MAX;
 	w->bitset = UINT32_MAX;
 	w->kind = w->token = 0;
 	w->is_idle = true;

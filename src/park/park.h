@@ -148,6 +148,7 @@ void hazptr_count_put_(struct table *t);
 void hazptr_bucket_insert_(const struct place *p, struct waiter *w);
 void hazptr_bucket_mark_(struct bucket *b, const void *key);
 void hazptr_bucket_unmark_(struct bucket *b);
+void hazptr_bucket_unlink_(struct bucket *b, struct waiter *w);
 void hazptr_bucket_remove_(struct bucket *b, struct waiter *w);
 void hazptr_bucket_move_(struct table *from, unsigned i, struct table *to);
 /* This thread works at the tables: handlers must not. They may nest. */

@@ -43,11 +43,13 @@ bool hazptr_rcuref_get_slow_(struct hazptr_rcuref *r, uint32_t now)
 /* `now` is what this put made it: to look again could blame another's. */
 bool hazptr_rcuref_put_slow_(struct hazptr_rcuref *r, uint32_t now)
 {
-	if (now == RCUREF_NONE)
+	if (now == RCUREF_NONE) {
+		HAZPTR_TEST_POINT("rcuref:none");
 		/* order RC3: after everybody's put, before the end; RC2. A get
 		 * that came first makes it fail, and has the reference */
 		return hazptr_cas_(&r->count, &now, RCUREF_DEAD, acq_rel,
 				   relaxed);
+	}
 	if (now >= RCUREF_RELEASED)
 		hazptr_die_("hazptr_rcuref_put", r, "no reference was left");
 	/* order RC6: far from both ends again; pairs with RC1 */

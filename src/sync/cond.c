@@ -69,7 +69,8 @@ int hazptr_cond_wait_(struct hazptr_cond *c, struct hazptr_mutex *m,
 		return result;
 	if (result == HANDED_OVER)
 		return hazptr_mutex_received_(m, debug);
-	hazptr_mutex_lock_since_(m, NULL, "hazptr_cond_wait", debug, 0);
+	hazptr_mutex_lock_more_(m, NULL, "hazptr_cond_wait", debug,
+				result == ON_THE_WAY);
 	return result == -ETIMEDOUT && !w.was_moved ? result : 0;
 }
 

@@ -6,7 +6,9 @@
 
 #define LOCKED HAZPTR_MUTEX_LOCKED_
 #define PARKED HAZPTR_MUTEX_PARKED_
-#define OWNER_SHIFT 2
+#define WOKEN 4u
+#define OWNER_SHIFT 3
+#define LOOK_TURNS 32
 
 /* Not the kernel's number: the child of a fork unlocks what it had locked. */
 static uint32_t self(bool debug)
@@ -22,7 +24,7 @@ static uint32_t self(bool debug)
 
 static uint32_t owner(uint32_t word)
 {
-	return word & ~(LOCKED | PARKED);
+	return word & ~(LOCKED | PARKED | WOKEN);
 }
 
 static uint32_t look(const struct hazptr_mutex *m)
@@ -48,22 +50,29 @@ static void gave_up(void *arg, const void *key, bool was_last)
 		hazptr_fetch_and_(&m->word, ~PARKED, relaxed);
 }
 
-/* Free: taken. Else *word is what stands there, with PARKED if it shall be. */
+/* It was free. Else *word is what stands there. */
 static bool take(struct hazptr_mutex *m, uint32_t *word, uint32_t me,
-		 bool parked)
+		 bool woken)
 {
 	uint32_t wanted;
 
 	while (!(*word & LOCKED)) {
-		wanted = *word | LOCKED | me;
+		wanted = (*word & ~(woken ? WOKEN : 0)) | LOCKED | me;
 		/* order MX1: what the last holder wrote; pairs with MX2, MX4 */
 		if (hazptr_cas_(&m->word, word, wanted, acquire, relaxed))
 			return true;
 	}
-	if (parked && !(*word & PARKED))
-		/* order MX6: a hint for unlock, queues decide; MX4 */
-		hazptr_cas_(&m->word, word, *word | PARKED, relaxed, relaxed);
 	return false;
+}
+
+/* Say that we shall sleep, and are not on the way any more. */
+static bool announce(struct hazptr_mutex *m, uint32_t *word, bool woken)
+{
+	uint32_t wanted = (*word & ~(woken ? WOKEN : 0)) | PARKED;
+
+	/* order MX6: a hint for unlock, queues decide; MX4 */
+	return wanted == *word ||
+	       hazptr_cas_(&m->word, word, wanted, relaxed, relaxed);
 }
 
 bool hazptr_mutex_trylock_slow_(struct hazptr_mutex *m, bool debug)
@@ -73,24 +82,24 @@ bool hazptr_mutex_trylock_slow_(struct hazptr_mutex *m, bool debug)
 	return take(m, &word, self(debug), false);
 }
 
-int hazptr_mutex_lock_since_(struct hazptr_mutex *m,
-			     const struct timespec *deadline, const char *call,
-			     bool debug, uint64_t since)
+int hazptr_mutex_lock_more_(struct hazptr_mutex *m,
+			    const struct timespec *deadline, const char *call,
+			    bool debug, bool woken)
 {
-	struct hazptr_park_how_ how = { since, 0, false };
+	struct hazptr_park_how_ how = { 0, 0, false };
 	uint32_t me = self(debug), word = look(m);
 	unsigned turn = 0;
 	int result;
 
-	while (!take(m, &word, me, false)) {
+	while (!take(m, &word, me, woken)) {
 		if (me && owner(word) == me)
 			hazptr_die_(call, m, "this thread holds it already");
 		if (!(word & PARKED) && hazptr_spin_(&turn)) {
 			word = look(m);
 			continue;
 		}
-		if (take(m, &word, me, true))
-			break;
+		if (!announce(m, &word, woken))
+			continue;
 		if (!how.since)
 			how.since = hazptr_now_();
 		result = hazptr_park_how_(m, is_contended, NULL, gave_up, m,
@@ -99,6 +108,7 @@ int hazptr_mutex_lock_since_(struct hazptr_mutex *m,
 			return hazptr_mutex_received_(m, debug);
 		if (result < 0 && result != -EAGAIN)
 			return result;
+		woken = result == ON_THE_WAY;
 		turn = 0;
 		word = look(m);
 	}
@@ -109,7 +119,7 @@ int hazptr_mutex_lock_slow_(struct hazptr_mutex *m,
 			    const struct timespec *deadline, const char *call,
 			    bool debug)
 {
-	return hazptr_mutex_lock_since_(m, deadline, call, debug, 0);
+	return hazptr_mutex_lock_more_(m, deadline, call, debug, false);
 }
 
 /* It was handed over. Write down whose it is now. */
@@ -144,12 +154,24 @@ static int pass_on(void *arg, const struct hazptr_unparked *what)
 {
 	struct hazptr_mutex *m = arg;
 	uint32_t word = what->have_more ? PARKED : 0;
-	bool hand_over = what->unparked && what->be_fair;
 
+	if (what->unparked)
+		word |= what->be_fair ? LOCKED : WOKEN;
 	HAZPTR_TEST_POINT("mutex:passing");
 	/* order MX4: all that was done under the lock; pairs with MX1 */
-	hazptr_store_(&m->word, word | (hand_over ? LOCKED : 0), release);
-	return hand_over ? HANDED_OVER : 0;
+	hazptr_store_(&m->word, word, release);
+	return what->be_fair ? HANDED_OVER : ON_THE_WAY;
+}
+
+/*
+ * While one is on the way the others sleep on; now and then the queue is looked
+ * at all the same, as somebody there may have waited for too long.
+ */
+static bool may_leave_them(uint32_t word)
+{
+	static __thread uint32_t turns;
+
+	return !(word & PARKED) || (word & WOKEN && ++turns % LOOK_TURNS);
 }
 
 void hazptr_mutex_unlock_slow_(struct hazptr_mutex *m)
@@ -161,9 +183,10 @@ void hazptr_mutex_unlock_slow_(struct hazptr_mutex *m)
 	if (owner(word) && owner(word) != self(true))
 		hazptr_die_("hazptr_mutex_unlock", m,
 			    "another thread holds it");
-	/* order MX2: all that was done under the lock; pairs with MX1 */
-	while (!(word & PARKED))
-		if (hazptr_cas_(&m->word, &word, 0, release, relaxed))
+	while (may_leave_them(word))
+		/* order MX2: all that was done under the lock; MX1 */
+		if (hazptr_cas_(&m->word, &word, word & (PARKED | WOKEN),
+				release, relaxed))
 			return;
 	hazptr_unpark_one(m, pass_on, m);
 }

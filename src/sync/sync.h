@@ -16,11 +16,13 @@
 
 /* The token of who has been given the lock, and need not ask for it. */
 #define HANDED_OVER 1
+/* The token of who is the one on the way to the mutex: its WOKEN. */
+#define ON_THE_WAY 2
 
-/* @since: when the thread began to wait, 0: now */
-int hazptr_mutex_lock_since_(struct hazptr_mutex *m,
-			     const struct timespec *deadline, const char *call,
-			     bool debug, uint64_t since);
+/* @woken: it is the one on the way */
+int hazptr_mutex_lock_more_(struct hazptr_mutex *m,
+			    const struct timespec *deadline, const char *call,
+			    bool debug, bool woken);
 /* With its queue locked. False: it is free, and no mark was set. */
 bool hazptr_mutex_mark_(struct hazptr_mutex *m);
 void hazptr_mutex_mark_always_(struct hazptr_mutex *m);

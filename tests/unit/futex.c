@@ -209,6 +209,27 @@ static void the_word_is_told_apart(void **state)
 	assert_int_equal(sleeper_end(&s[4]), 0);
 }
 
+/* Nor those that are parked there. */
+static void parked_threads_are_not_woken(void **state)
+{
+	struct sleeper s[2];
+
+	(void)state;
+	memset(s, 0, sizeof(s));
+	sleeper_start(&s[0], sleeper_parks, &word);
+	assert_int_equal(hazptr_futex_wake(&word, INT_MAX), 0);
+	sleeper_start(&s[1], sleeper_waits, &word);
+	assert_int_equal(hazptr_futex_requeue(&word, 0, 0, &other), 0);
+	assert_int_equal(hazptr_futex_wake_op(&word, 0, &other, 1, 0), 0);
+	assert_int_equal(hazptr_futex_wake(&word, INT_MAX), 1);
+	assert_int_equal(sleeper_end(&s[1]), 0);
+	assert_int_equal(hazptr_futex_requeue(&word, 1, 1, &other), 0);
+	assert_int_equal(hazptr_futex_wake_op(&word, 1, &word, 1, 0), 0);
+	assert_int_equal(hazptr_unpark_all(&word, 5), 1);
+	assert_int_equal(sleeper_end(&s[0]), 5);
+	word = other = 0;
+}
+
 static void bits_in_common(void **state)
 {
 	static const uint32_t bits[] = { 1, 2, 3, 0x80000000, 0 /* all */ };
@@ -419,6 +440,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(first_come_first_served),
 		cmocka_unit_test(so_many_are_woken),
 		cmocka_unit_test_setup(the_word_is_told_apart, sleepers_setup),
+		cmocka_unit_test(parked_threads_are_not_woken),
 		cmocka_unit_test(bits_in_common),
 		cmocka_unit_test(by_priority),
 		cmocka_unit_test(by_priority_at_the_time),

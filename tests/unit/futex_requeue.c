@@ -334,6 +334,66 @@ static void to_and_fro(void **state)
 	sleepers_end(s, 6, 0);
 }
 
+/*
+ * Both words in one bucket, and one sleeper: while it is in neither queue, the
+ * word is changed and the second one woken. Who moves it had not seen that, so
+ * who wakes must not believe that nobody is there.
+ */
+static struct hand waker;
+static struct pair now_moving;
+static __thread bool is_mover;
+static int between, woken;
+
+static void changes_and_wakes(void *arg)
+{
+	(void)arg;
+	__atomic_store_n(now_moving.from, 1, __ATOMIC_RELEASE);
+	woken = hazptr_futex_wake(now_moving.to, 1);
+}
+
+static void wakes_between(const char *point)
+{
+	int i;
+
+	if (!is_mover || strcmp(point, "requeue:removed") != 0)
+		return;
+	is_mover = false;
+	between = 1;
+	hand_begin(&waker, changes_and_wakes, NULL);
+	for (i = 0; i < 20 && between == 1; i++) {
+		between += !sem_trywait(&waker.end);
+		test_sleep_ms(1); /* it may have to wait for the bucket */
+	}
+}
+
+static void woken_between_two_queues(void **state)
+{
+	struct sleeper s;
+
+	(void)state;
+	now_moving.from = word_in(4, 16, 0);
+	now_moving.to = word_in(4, 16, 1);
+	between = woken = 0;
+	is_mover = true;
+	hand_start(&waker);
+	memset(&s, 0, sizeof(s));
+	sleeper_start(&s, sleeper_waits, now_moving.from);
+	sleepers_at_points(wakes_between);
+	assert_int_equal(hazptr_futex_cmp_requeue(now_moving.from, 0, 0, 1,
+						  now_moving.to),
+			 1);
+	sleepers_at_points(NULL);
+	if (between == 1)
+		hand_end(&waker);
+	hand_stop(&waker);
+	is_mover = false;
+	if (!between)
+		print_message("no such point of the library\n");
+	assert_int_equal(woken, between != 0);
+	assert_int_equal(hazptr_futex_wake(now_moving.to, 1), !between);
+	assert_int_equal(sleeper_end(&s), 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -349,6 +409,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_second_words_value),
 		cmocka_unit_test(the_old_word_is_gone),
 		cmocka_unit_test_setup(to_and_fro, sleepers_setup),
+		cmocka_unit_test_setup(woken_between_two_queues,
+				       sleepers_setup),
 	};
 
 	sleepers_init();
