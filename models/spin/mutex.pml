@@ -5,7 +5,8 @@
  * src/sync/mutex.c and cond.c on an abstract park: a queue is a set with a
  * lock, validate() and decide() run with that, and whoever is taken out of the
  * set is woken afterwards. Anybody may be first in a queue (priorities), and
- * any unlock that wakes may hand over (time). No store buffers.
+ * any unlock that wakes may hand over (time). While one is on the way (WOKEN) an
+ * unlock may leave the others asleep, each time or never. No store buffers.
  *
  * LOCKERS threads lock, are alone, and unlock, TURNS times; each may give up.
  * WAITERS threads wait until a flag is set and may give up as well; one thread
@@ -18,9 +19,17 @@
  *	-DNOMORE		BAD	unlock forgets who else is parked
  *	-DCLEARALWAYS		BAD	PARKED is cleared by who is not the last
  *	-DOPEN			BAD	handed over, but not locked
+ *	-DTAKE_KEEPS		BAD	who was woken takes it and leaves WOKEN
+ *	-DANNOUNCE_KEEPS	BAD	who was woken sleeps again and leaves it
+ *	-DPARK_ANYWAY		BAD	sleeps although the announcement failed,
+ *					and WOKEN stays
+ *	-DSTALE			BAD	a WOKEN that nobody has, as in the child
+ *					of a fork
+ *	-DSTALE -DLOOK		OK	each unlock that finds PARKED looks
  *	-DWAITERS=1 -DLOCKERS=1	OK	one waits, one locks, one wakes
  *	-DWAITERS=2 -DLOCKERS=0	OK	two wait
- *	-DWAITERS=2 -DLOCKERS=1	OK
+ *	-DWAITERS=2 -DLOCKERS=1 -DPATIENT
+ *				OK	nobody gives up
  *	-DWAITERS=2 -DLOCKERS=0 -DSIGNAL
  *				OK	one is woken, and then another one
  *	-DWAITERS=2 -DLOCKERS=0 -DNOMARK
@@ -51,18 +60,26 @@
 
 #define LOCKED 1
 #define PARKED 2
+#define WOKEN 4
+
+#define HANDED_OVER 1		/* tokens */
+#define ON_THE_WAY 2
 
 #define M 0			/* keys */
 #define C 1
 
+#ifdef STALE
+byte word = WOKEN;
+#else
 byte word;
+#endif
 bool at_cond;			/* c->mutex is the mutex, or NULL */
 bool flag;
 bool inside;
 byte q[2];			/* a bit for each thread */
 bool busy[2];			/* the queue's lock */
 bool awake[MAX];
-bool handed[MAX];		/* the token */
+byte token[MAX];
 byte done;
 
 #define is_in(k, t) (q[k] & (1 << t))
@@ -88,19 +105,33 @@ inline cas(new)
 	}
 }
 
+#ifdef TAKE_KEEPS
+#define taken_of(v) (v | LOCKED)
+#else
+#define taken_of(v) ((v & ~(woken -> WOKEN : 0)) | LOCKED)
+#endif
+#ifdef ANNOUNCE_KEEPS
+#define parked_of(v) (v | PARKED)
+#else
+#define parked_of(v) ((v & ~(woken -> WOKEN : 0)) | PARKED)
+#endif
+
 /* take(): ok when it is taken */
-inline take(parked)
+inline take()
 {
 	ok = false;
 	do
-	:: !ok && !(v & LOCKED) -> cas(v | LOCKED)		/* MX1 */
+	:: !ok && !(v & LOCKED) -> cas(taken_of(v))		/* MX1 */
 	:: ok || (v & LOCKED) -> break
-	od;
+	od
+}
+
+/* announce(): ok when it is said, or was so already */
+inline announce()
+{
 	if
-	:: parked && !ok && !(v & PARKED) ->
-		cas(v | PARKED);				/* MX6 */
-		ok = false
-	:: else
+	:: parked_of(v) == v -> ok = true
+	:: else -> cas(parked_of(v))				/* MX6 */
 	fi
 }
 
@@ -134,72 +165,88 @@ inline unqueue(me)
 	fi
 }
 
+/* hazptr_mutex_lock_more_(): ok, or it has given up */
+inline lock_more(me, timed)
+{
+	v = word;						/* MX5 */
+	do
+	:: true ->
+		take();
+		if
+		:: ok -> break
+		:: else
+		fi;
+		if
+		:: !(v & PARKED) -> v = word; goto again	/* spin */
+		:: true
+		fi;
+		announce();
+#ifndef PARK_ANYWAY
+		if
+		:: !ok -> goto again
+		:: else
+		fi;
+#endif
+		ok = false;
+		qlock(M);
+#ifndef NOVALIDATE
+		if
+		:: (word & 3) != 3 ->				/* MX5 */
+			qunlock(M);
+			woken = false;
+			v = word;
+			goto again
+		:: else
+		fi;
+#endif
+		q[M] = q[M] | (1 << me);
+		qunlock(M);
+		v = 0;
+		if
+		:: sleep(me)
+		:: timed ->
+			unqueue(me);
+			if
+			:: ok ->
+#ifndef NOCLEAR
+#ifdef CLEARALWAYS
+				word = word & ~PARKED;
+#else
+				if
+				:: !q[M] -> word = word & ~PARKED /* MX6 */
+				:: else
+				fi;
+#endif
+#endif
+				qunlock(M);
+				ok = false;
+				break
+			:: else -> sleep(me)
+			fi
+		fi;
+		atomic {
+			ok = (token[me] == HANDED_OVER);
+			woken = (token[me] == ON_THE_WAY);
+			token[me] = 0
+		};
+		if
+		:: ok -> break
+		:: else -> v = word				/* MX5 */
+		fi;
+again:		skip
+	od;
+	atomic { v = 0; key = 0; woken = false }
+}
+
 /* hazptr_mutex_lock_until(): ok, or it has given up */
 inline mutex_lock(me, timed)
 {
 	v = 0;
 	cas(LOCKED);						/* MX1 */
 	if
-	:: ok -> skip
-	:: else ->
-		v = word;					/* MX5 */
-		do
-		:: true ->
-			take(false);
-			if
-			:: ok -> break
-			:: else
-			fi;
-			if
-			:: !(v & PARKED) -> v = word; goto again /* spin */
-			:: true
-			fi;
-			take(true);
-			if
-			:: ok -> break
-			:: else
-			fi;
-			qlock(M);
-#ifndef NOVALIDATE
-			if
-			:: (word & 3) != 3 -> qunlock(M); v = word; goto again
-			:: else
-			fi;
-#endif
-			q[M] = q[M] | (1 << me);
-			qunlock(M);
-			v = 0;
-			if
-			:: sleep(me)
-			:: timed ->
-				unqueue(me);
-				if
-				:: ok ->
-#ifndef NOCLEAR
-#ifdef CLEARALWAYS
-					word = word & ~PARKED;
-#else
-					if
-					:: !q[M] -> /* MX6 */
-						word = word & ~PARKED
-					:: else
-					fi;
-#endif
-#endif
-					qunlock(M);
-					ok = false;
-					break
-				:: else -> sleep(me)
-				fi
-			fi;
-			if
-			:: handed[me] -> handed[me] = false; ok = true; break
-			:: else -> v = word
-			fi;
-again:			skip
-		od
-	fi;
-	atomic { v = 0; key = 0 }
+	:: ok -> v = 0
+	:: else -> lock_more(me, timed)
+	fi
 }
 
 /* hazptr_unpark_one() with pass_on() */
@@ -228,28 +275,52 @@ inline pass_on()
 #else
 	v = (q[M] -> PARKED : 0);
 #endif
-#ifdef OPEN
-	word = v;
-#else
-	word = v | (fair -> LOCKED : 0);			/* MX4 */
+	if
+	:: x == NOBODY -> skip
+	:: x != NOBODY && fair ->
+#ifndef OPEN
+		v = v | LOCKED
 #endif
+	:: x != NOBODY && !fair -> v = v | WOKEN
+	fi;
+	word = v;						/* MX4 */
 	qunlock(M);
 	if
-	:: x != NOBODY -> atomic { handed[x] = fair; awake[x] = true }
+	:: x != NOBODY ->
+		atomic {
+			token[x] = (fair -> HANDED_OVER : ON_THE_WAY);
+			awake[x] = true
+		}
 	:: else
 	fi;
 	atomic { x = 0; fair = false; v = 0 }
 }
 
+#ifdef LOOK
+#define may_leave_them(v) (!(v & PARKED))
+#else
+#define may_leave_them(v) (!(v & PARKED) || (v & WOKEN))
+#endif
+
+/* Each LOOK_TURNS-th time it looks all the same: any time here. */
 inline mutex_unlock()
 {
 	v = LOCKED;
 	cas(0);							/* MX2 */
-	do
-	:: ok -> break
-	:: !ok && !(v & PARKED) -> cas(0)			/* MX2 */
-	:: !ok && (v & PARKED) -> pass_on(); break
-	od;
+	if
+	:: ok -> skip
+	:: else ->
+		v = word;					/* MX5 */
+		do
+		:: may_leave_them(v) ->
+			cas(v & (PARKED | WOKEN));		/* MX2 */
+			if
+			:: ok -> break
+			:: else
+			fi
+		:: v & PARKED -> pass_on(); break
+		od
+	fi;
 	atomic { v = 0; ok = false }
 }
 
@@ -332,7 +403,7 @@ inline cond_wake(n)
 		qunlock(C);
 		if
 		:: taken != NOBODY ->
-			atomic { handed[taken] = false; awake[taken] = true }
+			atomic { token[taken] = 0; awake[taken] = true }
 		:: else
 		fi;
 		break;
@@ -344,10 +415,12 @@ none:		skip
 proctype locker(byte me)
 {
 	byte v, x, turn, key;
-	bool ok, timed, fair;
+	bool ok, timed, fair, woken;
 
 	if
+#ifndef PATIENT
 	:: timed = true
+#endif
 	:: timed = false
 	fi;
 	do
@@ -371,10 +444,12 @@ proctype locker(byte me)
 proctype waiter(byte me)
 {
 	byte v, x, key;
-	bool ok, timed, fair, gave_up;
+	bool ok, timed, fair, woken, gave_up;
 
 	if
+#ifndef PATIENT
 	:: timed = true
+#endif
 	:: timed = false
 	fi;
 	mutex_lock(me, false);
@@ -403,10 +478,15 @@ proctype waiter(byte me)
 			:: else -> sleep(me)
 			fi
 		fi;
-		atomic { ok = false; key = 0 };
+		atomic {
+			key = 0;
+			ok = (token[me] == HANDED_OVER);
+			woken = (token[me] == ON_THE_WAY);
+			token[me] = 0
+		};
 		if
-		:: handed[me] -> handed[me] = false
-		:: else -> mutex_lock(me, false)
+		:: ok -> skip
+		:: else -> lock_more(me, false)
 		fi
 	:: flag || gave_up -> break
 	od;
@@ -429,7 +509,7 @@ inline wake_waiters()
 proctype waker(byte me)
 {
 	byte v, x, key, taken, moved;
-	bool ok, fair;
+	bool ok, fair, woken;
 
 	mutex_lock(me, false);
 	enter();
@@ -463,5 +543,8 @@ init {
 	};
 	timeout;
 	assert(done == THREADS);
-	assert(!q[M] && !q[C] && !at_cond && !(word & LOCKED))
+	assert(!q[M] && !q[C] && !at_cond && !(word & LOCKED));
+#ifndef STALE
+	assert(!(word & WOKEN))
+#endif
 }

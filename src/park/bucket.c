@@ -2,10 +2,10 @@
 /*
  * park/bucket.c - a bucket's chain, and the wakes that signal handlers leave
  *
- * A chain is ordered by priority, and the waiters of one key by when they began
- * to wait. All of it is written under the bucket's lock; `next` leads from
- * `first` through all waiters after every single store, so that a debugger can
- * walk it, too.
+ * A chain is ordered by priority, and within one by arrival; goes_before() has
+ * the exception. All of it is written under the bucket's lock; `next` leads
+ * from `first` through all waiters after every single store, so that a debugger
+ * can walk it, too.
  */
 #include "park.h"
 
@@ -45,7 +45,10 @@ static int priority_of(struct sleeper *s)
 	return priority;
 }
 
-/* Who was woken, found the lock taken, and comes again, has its old place. */
+/*
+ * Who was woken, found the lock taken, and comes again, has its old place, but
+ * for waiters of other keys that came meanwhile.
+ */
 static bool goes_before(const struct waiter *w, const struct waiter *prev)
 {
 	int more = priority_of(w->sleeper) - priority_of(prev->sleeper);

@@ -104,6 +104,7 @@ extern uint32_t hazptr_table_policy_;
 #define POLICY_READY 1u
 #define POLICY_COUNT 2u	     /* counted references */
 #define POLICY_ASYMMETRIC 4u /* wake has no fence, wait a heavy one */
+#define POLICY_CHILD 8u	     /* of a fork: threads are missing */
 static inline uint32_t hazptr_table_policy_now_(void)
 {
 	/* order FP1: the hooks are in place; pairs with FP2 */

@@ -381,6 +381,9 @@ static void fork_child(void)
 	hazptr_store_(&hazptr_table_, &first_table, relaxed);
 	hazptr_store_(&table_bits, FIRST_BITS, relaxed); /* private: as above */
 	growing = failed_bits = fixed_buckets = 0;
+	if (hazptr_table_policy_)
+		/* order FP2: alone after fork; pairs with FP1 */
+		hazptr_fetch_or_(&hazptr_table_policy_, POLICY_CHILD, relaxed);
 	hazptr_working_reset_();
 }
 

@@ -165,13 +165,17 @@ static int pass_on(void *arg, const struct hazptr_unparked *what)
 
 /*
  * While one is on the way the others sleep on; now and then the queue is looked
- * at all the same, as somebody there may have waited for too long.
+ * at all the same, as somebody there may have waited for too long. In the child
+ * of a fork it may be a thread of the parent's that is on the way.
  */
 static bool may_leave_them(uint32_t word)
 {
 	static __thread uint32_t turns;
 
-	return !(word & PARKED) || (word & WOKEN && ++turns % LOOK_TURNS);
+	if (!(word & PARKED))
+		return true;
+	return word & WOKEN && !(hazptr_table_policy_now_() & POLICY_CHILD) &&
+	       ++turns % LOOK_TURNS;
 }
 
 void hazptr_mutex_unlock_slow_(struct hazptr_mutex *m)

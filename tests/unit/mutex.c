@@ -266,6 +266,67 @@ static void an_unlock_that_finds_nobody_clears_the_mark(void **state)
 	user_stop(&waiter);
 }
 
+/* WOKEN */
+
+#define WOKEN 4u
+
+/* As if somebody had been woken and had not come yet. */
+static void somebody_is_on_the_way(struct hazptr_mutex *m)
+{
+	__atomic_fetch_or(&m->word, WOKEN, __ATOMIC_RELAXED);
+}
+
+static void while_one_is_on_the_way_no_other_is_woken(void **state)
+{
+	struct hazptr_mutex m = HAZPTR_MUTEX_INIT;
+	long before = tally(&tally_taken);
+	struct user holder, waiter;
+	int i;
+
+	(void)state;
+	user_start(&holder, &mutex, &m);
+	user_start(&waiter, &mutex, &m);
+	hand_do(&holder.hand, user_enters, &holder);
+	user_waits(&waiter, NULL);
+	somebody_is_on_the_way(&m);
+	for (i = 1; i < 32; i++) {
+		hand_do(&holder.hand, user_leaves, &holder);
+		assert_int_equal(tally(&tally_taken), before);
+		hand_do(&holder.hand, user_enters, &holder);
+	}
+	hand_do(&holder.hand, user_leaves, &holder);
+	assert_int_equal(tally(&tally_taken), before + 1);
+	assert_int_equal(user_result(&waiter), 0);
+	user_ends(&waiter);
+	user_stop(&holder);
+	user_stop(&waiter);
+	assert_int_equal(word_of(&m), 0);
+}
+
+static bool wakes_one_in_a_child(void *arg)
+{
+	struct hazptr_mutex *m = (struct hazptr_mutex *)arg;
+	struct user u;
+
+	user_start(&u, &mutex, m);
+	user_waits(&u, NULL);
+	hazptr_mutex_unlock(m);
+	return !user_result(&u);
+}
+
+/* The thread that was on the way in the parent never comes. */
+static void in_a_child_nobody_is_on_the_way(void **state)
+{
+	struct hazptr_mutex m = HAZPTR_MUTEX_INIT;
+
+	(void)state;
+	if (TEST_TSAN)
+		skip(); /* it starts no thread in a child */
+	hazptr_mutex_lock(&m);
+	somebody_is_on_the_way(&m);
+	assert_true(fine_in_a_child(wakes_one_in_a_child, &m));
+}
+
 /* Misuse */
 
 static struct hazptr_mutex misused;
@@ -301,6 +362,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(who_locks_again_at_once_lets_others_in),
 		cmocka_unit_test(the_first_in_the_queue_is_the_first_to_get_it),
 		cmocka_unit_test(an_unlock_that_finds_nobody_clears_the_mark),
+		cmocka_unit_test(while_one_is_on_the_way_no_other_is_woken),
+		cmocka_unit_test(in_a_child_nobody_is_on_the_way),
 		MISUSE("unlock of a free one", "hazptr_mutex_unlock"),
 		MISUSE("unlock twice", "hazptr_mutex_unlock"),
 	};
