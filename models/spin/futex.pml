@@ -85,8 +85,9 @@ proctype waker(byte g)
 	byte l, n, b, list, w;
 	bool again;
 
-	word[0] = 1;						/* FW3 */
+	/* The user's store may be seen as late as FW3: after the table. */
 	acquire();
+	word[0] = 1;						/* FW3 */
 	atomic {
 		use(l);
 		b = bucket_of(l, 0);

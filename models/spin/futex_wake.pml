@@ -28,8 +28,8 @@
  *	-DASYMMETRIC -DPLAIN	BAD	the waiter's is an ordinary one
  *	-DASYMMETRIC -DEARLY	BAD	membarrier before the count
  *
- * The guard of the table is left out: it is stored after FW3, and the count is
- * not read before FW3 either. The lock is taken by an RMW, a full fence, but
+ * The guard of the table is left out: it is stored before FW3 (futex.pml), and
+ * only the count must not be read before FW3. The lock is taken by an RMW, a full fence, but
  * before the count.
  */
 #ifndef WAITERS
