@@ -107,19 +107,30 @@ static void add_overflows(struct customers *c)
 	hazptr_overflow_visit_(&hazptr_shared_record_, add_overflow, c);
 }
 
+/* The slots alone, which stand side by side: records are large. */
+static void add_chunk(struct chunk *chunk, bool marker, struct customers *c)
+{
+	/* order RG2: whole records; pairs with RG1 */
+	uint32_t r, used = hazptr_load_(&chunk->used, acquire);
+	int i;
+
+	for (r = 0; r < used; r++)
+		for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
+			add(slot_read(&chunk->slots[r][i], marker), c);
+}
+
 /* With the lock held, after the heavy fence; marks in the domains' lines. */
 void hazptr_snapshot_take_(struct hazptr_domain *const *d, size_t n)
 {
 	bool marker = hazptr_fence_mode() == HAZPTR_FENCE_MARKER;
 	struct customers c = { d, n };
-	struct record_iterator it;
-	struct hazptr_record_ *r;
-	int i;
+	struct chunk *chunk;
 
 	snapshot.n = 0;
-	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
-		for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
-			add(slot_read(&r->slots[i], marker), &c);
+	/* order RG4: the chunk as it was linked; pairs with RG3 */
+	for (chunk = &hazptr_chunks_; chunk;
+	     chunk = hazptr_load_(&chunk->next, acquire)) /* RG4 */
+		add_chunk(chunk, marker, &c);
 	HAZPTR_TEST_POINT("scan:slots");
 	add_overflows(&c);
 	hash_values();
