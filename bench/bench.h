@@ -81,12 +81,38 @@ enum bench_job {
 	BENCH_ALL_1000,
 	BENCH_CALL_100, /* the broadcasting call alone */
 	BENCH_CALL_1000,
-	BENCH_LATE_1000, /* broadcast after the unlock, until all have run */
-	BENCH_MIX,	 /* wakes, parks and unparks over many addresses */
-	BENCH_MIX_CROWD, /* ... beside 1,000 sleepers; the longest of them */
-	BENCH_RESIZE,	 /* helper: another table size every ms */
-	BENCH_IDLE,	 /* helper: awake every ms */
+	BENCH_LATE_1000,    /* broadcast after the unlock, until all have run */
+	BENCH_MIX,	    /* wakes, parks and unparks over many addresses */
+	BENCH_MIX_CROWD,    /* ... beside 1,000 sleepers; the longest of them */
+	BENCH_RESIZE,	    /* helper: another table size every ms */
+	BENCH_IDLE,	    /* helper: awake every ms */
+	BENCH_LOOK,	    /* protect, dereference and release, once */
+	BENCH_SLEEP,	    /* helper: sleep on one object until the end */
+	BENCH_STALLED,	    /* store and retire meanwhile; MiB of growth */
+	BENCH_REST,	    /* helper: one look, then sleep on nothing */
+	BENCH_AWAIT,	    /* store, wait until the old object is free */
+	BENCH_FENCE,	    /* one heavy fence */
+	BENCH_SCAN,	    /* retire one object where that scans */
+	BENCH_SCAN_LESS,    /* ... less the heavy fence of it */
+	BENCH_FLUSH,	    /* retire one object, flush */
+	BENCH_START,	    /* thread: start, one look, exit */
+	BENCH_CONSUME,	    /* retire what another thread has allocated */
+	BENCH_PRODUCE,	    /* helper: allocate it */
+	BENCH_BYTES_THREAD, /* malloc'ed bytes for each thread that looks */
+	BENCH_BYTES_DOMAIN,
+	BENCH_BYTES_RETIRED, /* more than the object itself takes */
+	BENCH_BYTES_POINTER, /* ... of one without a head */
+	BENCH_BYTES_BUCKET,
+	BENCH_LOOKUPS,	    /* of the geoip program */
+	BENCH_LOOKUPS_LOAD, /* ... while it reloads its tables */
 	BENCH_JOBS
+};
+
+/* What a scheme is to the one who reads a table. */
+enum bench_kind {
+	BENCH_PEER,
+	BENCH_OURS,
+	BENCH_BARE /* protects nothing: what others are compared with */
 };
 
 struct bench_scheme;
@@ -113,6 +139,7 @@ typedef uint64_t (*bench_body)(struct bench_task *t);
  */
 struct bench_scheme {
 	const char *name;
+	enum bench_kind kind;
 	const char *version; /* NULL: not installed */
 	void (*init)(void);  /* once */
 	void (*begin)(enum bench_job job);
@@ -124,7 +151,7 @@ struct bench_scheme {
 };
 
 extern const struct bench_scheme bench_bare, bench_hazptr, bench_urcu, bench_ck,
-	bench_cds;
+	bench_cds, bench_epoch;
 /* References: ours, a bare count, and the peers. */
 extern const struct bench_scheme bench_refs, bench_bare_refs, bench_urcu_refs,
 	bench_std, bench_boost;
@@ -137,11 +164,12 @@ struct bench_row {
 	const char *name;
 	const struct bench_scheme *scheme;
 	enum bench_job job;
-	bool helped;	       /* one more thread runs ... */
+	unsigned helped;       /* so many more threads run ... */
 	enum bench_job helper; /* ... this */
 	bool shared;	       /* measured in the program with the .so */
 	const char *setting;   /* ... in one with this in its environment */
 	bool pair;	       /* compare with the row above, not the base */
+	unsigned task; /* peers do the same with the same number */
 };
 
 #define BENCH_ROW(called, by, does)                                        \
@@ -152,6 +180,12 @@ struct bench_row {
 	{                                                                   \
 		.name = called, .scheme = &bench_##by, .job = BENCH_##does, \
 		.shared = true                                              \
+	}
+/* Another task than the table's first rows have: for the best peer. */
+#define BENCH_ROW_TASK(n, called, by, does)                                 \
+	{                                                                   \
+		.name = called, .scheme = &bench_##by, .job = BENCH_##does, \
+		.task = n                                                   \
 	}
 
 enum { BENCH_BASE = -1 }; /* the row that the table compares with */
@@ -180,7 +214,11 @@ enum bench_unit {
 	BENCH_NS_CLOCK,	  /* ns per operation */
 	BENCH_RATE_CLOCK, /* millions per second, all threads together */
 	BENCH_US_OWN,	  /* us per operation, as the bodies measured it */
-	BENCH_US_LONGEST  /* us, the longest that a body has seen */
+	BENCH_US_LONGEST, /* us, the longest that a body has seen */
+	/* What a body leaves as its own figure. */
+	BENCH_MIB,
+	BENCH_BYTES,
+	BENCH_LOOKUP_RATE /* millions per second */
 };
 
 static inline bool bench_by_clock(enum bench_unit unit)
@@ -200,17 +238,21 @@ struct bench_table {
 	unsigned threads;	       /* 0: as many as the user asks for */
 	unsigned counts[BENCH_COUNTS]; /* ... or so many, up to a 0 */
 	bool one_cpu;		       /* all threads on the same processor */
+	bool sleeps;		       /* of their own accord */
 	bool contend;	/* threads slow each other down, or sleep */
 	bool peak;	/* print what end() returned ... */
 	uint64_t bound; /* ... and what it may be */
+	double stop_at; /* a body ends early there; 0: never */
 	const char *note;
 	void (*prepare)(struct bench_table *t);
 };
 
 extern struct bench_table bench_w1, bench_w1c, bench_w2, bench_w2f, bench_w3,
-	bench_w4, bench_w5, bench_w5t, bench_w5w, bench_w5h, bench_w6, bench_p1,
-	bench_p2, bench_p3, bench_p4, bench_p5, bench_p5t, bench_p6, bench_p6t,
-	bench_p7, bench_p7c, bench_p8, bench_p8w, bench_p8d;
+	bench_w3p, bench_w4, bench_w5, bench_w6, bench_w7, bench_w7r, bench_w8,
+	bench_w9, bench_w10, bench_r1, bench_r1t, bench_r1w, bench_r1h,
+	bench_r2, bench_p1, bench_p2, bench_p3, bench_p4, bench_p5, bench_p5t,
+	bench_p6, bench_p6t, bench_p7, bench_p7c, bench_p8, bench_p8w,
+	bench_p8d;
 
 /* What the chain consists of; the same for every scheme. */
 struct bench_link {
@@ -253,6 +295,24 @@ static inline uint32_t bench_random(struct bench_task *t)
 	t->random = x;
 	return (uint32_t)((x * 0x2545f4914f6cdd1dULL) >> 32);
 }
+
+/* Sleeps until the end, with little to do now and then. */
+void bench_nap(const struct bench_task *t);
+
+/* The scheme's job, once: the thread is registered then. */
+void bench_look(const struct bench_scheme *scheme);
+
+/* w5.c: store and retire by the scheme's replace, and watch the memory. */
+#define BENCH_STOP_MIB 1536
+uint64_t bench_stalled(struct bench_task *t);
+/* w8.c, w10.c: whatever the scheme is */
+uint64_t bench_start_exit(struct bench_task *t);
+uint64_t bench_bytes_thread(struct bench_task *t);
+
+/* memory.c: what malloc has given out, in bytes; NAN: it does not say */
+double bench_memory_used(void);
+/* ... and give what is free back to the kernel. */
+void bench_memory_trim(void);
 
 /* malloc that does not fail */
 void *bench_alloc(size_t size);

@@ -8,36 +8,51 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
 static struct bench_table *const tables[] = {
-	&bench_w1,  &bench_w1c, &bench_w2,  &bench_w2f, &bench_w3,  &bench_w4,
-	&bench_w5,  &bench_w5t, &bench_w5w, &bench_w5h, &bench_w6,  &bench_p1,
-	&bench_p2,  &bench_p3,	&bench_p4,  &bench_p5,	&bench_p5t, &bench_p6,
-	&bench_p6t, &bench_p7,	&bench_p7c, &bench_p8,	&bench_p8w, &bench_p8d
+	&bench_w1,  &bench_w1c, &bench_w2,  &bench_w2f, &bench_w3,  &bench_w3p,
+	&bench_w4,  &bench_w5,	&bench_w6,  &bench_w7,	&bench_w7r, &bench_w8,
+	&bench_w9,  &bench_w10, &bench_r1,  &bench_r1t, &bench_r1w, &bench_r1h,
+	&bench_r2,  &bench_p1,	&bench_p2,  &bench_p3,	&bench_p4,  &bench_p5,
+	&bench_p5t, &bench_p6,	&bench_p6t, &bench_p7,	&bench_p7c, &bench_p8,
+	&bench_p8w, &bench_p8d
 };
 
 #define TABLES BENCH_COUNT(tables)
 
 static const char usage[] =
-	"usage: hazptr-bench [OPTION]...\n"
+	"usage: hazptr-bench [WORKLOAD...] [OPTION]...\n"
 	"Measure hazptr beside its peers, in interleaved rounds.\n"
 	"\n"
 	"  --seconds S       for each measurement (0.15)\n"
 	"  --rounds N        of each table (9)\n"
-	"  --only NAME,...   tables: W1 W1c W2 W2f W3 W4 W5 W5t W5w W5h W6\n"
-	"                    P1 P2 P3 P4 P5 P5t P6 P6t P7 P7c P8 P8w P8d\n"
+	"  --only NAME,...   workloads, too\n"
+	"  --peers NAME,...  rows of these peers only, \"all\" for all; ours "
+	"and\n"
+	"                    what all are compared with stay\n"
 	"  --threads N,...   numbers of threads (1,2)\n"
 	"  --json FILE       write all samples there, too\n"
+	"  --plot DIR        charts there, by gnuplot: SVG, PNG and their "
+	"data\n"
 	"  --help            this\n"
 	"\n"
 	"A missed target is printed, not an error. Exit status: 0; 1 when a\n"
 	"measurement or the file fails; 2 for wrong usage.\n";
 
+static void print_usage(FILE *out)
+{
+	fputs(usage, out);
+	fputs("\nWorkloads (all):", out);
+	for (unsigned i = 0; i < TABLES; i++)
+		fprintf(out, "%s %s", i % 12 || !i ? "" : "\n                ",
+			tables[i]->name);
+	fputs("\n", out);
+}
+
 static _Noreturn void wrong(const char *what, const char *value)
 {
-	fprintf(stderr, "hazptr-bench: %s: %s\n%s", what, value, usage);
+	fprintf(stderr, "hazptr-bench: %s: %s\n", what, value);
+	print_usage(stderr);
 	exit(2);
 }
 
@@ -80,36 +95,22 @@ static void parse_threads(struct bench_options *o, const char *s)
 	wrong("--threads: up to 8 numbers from 1 to 64", s);
 }
 
-/* Whether the comma-separated list holds the name; NULL holds all. */
-static bool chosen(const char *only, const char *name)
+static void check_names(const struct bench_options *o)
 {
-	size_t n = strlen(name);
+	const char *name;
 
-	if (!only)
-		return true;
-	for (const char *at = only; at; at = strchr(at, ',')) {
-		at += *at == ',';
-		if (!strncasecmp(at, name, n) && (!at[n] || at[n] == ','))
-			return true;
-	}
-	return false;
+	if ((name = bench_unknown_table(o, tables, TABLES)))
+		wrong("no such workload", name);
+	if ((name = bench_unknown_peer(o, tables, TABLES)))
+		wrong("--peers: no such peer", name);
 }
 
-/* Every name in the list has to be a table's. */
-static void check_only(const char *only)
+/* Before minutes are spent. */
+static void check_outputs(const struct bench_options *o)
 {
-	char *copy = strdup(only), *rest = copy, *name;
-
-	while ((name = strsep(&rest, ","))) {
-		unsigned i;
-
-		for (i = 0; i < TABLES; i++)
-			if (!strcasecmp(tables[i]->name, name))
-				break;
-		if (i == TABLES)
-			wrong("--only: no such table", only);
-	}
-	free(copy);
+	if ((o->json && !bench_json_begin(o->json)) ||
+	    (o->plot && !bench_plot_begin(o->plot)))
+		exit(1);
 }
 
 static void parse(int argc, char **argv, struct bench_options *o)
@@ -119,7 +120,9 @@ static void parse(int argc, char **argv, struct bench_options *o)
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "only", required_argument, NULL, 'o' },
 		{ "threads", required_argument, NULL, 't' },
+		{ "peers", required_argument, NULL, 'p' },
 		{ "json", required_argument, NULL, 'j' },
+		{ "plot", required_argument, NULL, 'P' },
 		{ "serve", no_argument, NULL, 'S' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -132,8 +135,11 @@ static void parse(int argc, char **argv, struct bench_options *o)
 		} else if (c == 'r') {
 			o->rounds = parse_rounds(optarg);
 		} else if (c == 'o') {
-			check_only(optarg);
-			o->only = optarg;
+			bench_names_add(&o->only, optarg);
+		} else if (c == 'p') {
+			bench_names_add(&o->peers, optarg);
+		} else if (c == 'P') {
+			o->plot = optarg;
 		} else if (c == 't') {
 			parse_threads(o, optarg);
 		} else if (c == 'j') {
@@ -141,15 +147,16 @@ static void parse(int argc, char **argv, struct bench_options *o)
 		} else if (c == 'S') {
 			o->serve = true;
 		} else if (c == 'h') {
-			fputs(usage, stdout);
+			print_usage(stdout);
 			exit(0);
 		} else {
-			fputs(usage, stderr);
+			print_usage(stderr);
 			exit(2);
 		}
 	}
-	if (optind < argc)
-		wrong("not an option", argv[optind]);
+	for (; optind < argc; optind++)
+		bench_names_add(&o->only, argv[optind]);
+	check_names(o);
 }
 
 static void print_legend(const struct bench_options *o)
@@ -168,7 +175,7 @@ static void print_noise(const struct bench_figures *f, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		unsigned series = f[i].ncounts * f[i].table->nrows;
 
-		if (bench_by_clock(f[i].table->unit))
+		if (bench_by_clock(f[i].table->unit) || f[i].table->sleeps)
 			continue; /* they sleep of their own accord */
 		for (unsigned k = 0; k < series * f[i].rounds; k++) {
 			const struct bench_series *s;
@@ -204,12 +211,13 @@ int main(int argc, char **argv)
 		bench_remote_serve(tables, TABLES);
 		return 0;
 	}
+	check_outputs(&o);
 	bench_report_machine();
 	print_legend(&o);
 	for (unsigned i = 0; i < TABLES; i++) {
 		if (tables[i]->prepare)
 			tables[i]->prepare(tables[i]);
-		if (!chosen(o.only, tables[i]->name))
+		if (!bench_wants_table(&o, tables[i]))
 			continue;
 		bench_run(tables[i], &o, &figures[n]);
 		missed += bench_report(&figures[n++]);
@@ -218,7 +226,9 @@ int main(int argc, char **argv)
 	print_noise(figures, n);
 	printf(missed ? "%u target%s missed.\n" : "All targets met.\n", missed,
 	       missed == 1 ? "" : "s");
-	if (o.json)
-		bench_report_json(o.json, figures, n);
+	fflush(stdout);
+	if ((o.json && !bench_json(o.json, figures, n)) ||
+	    (o.plot && !bench_plot(o.plot, figures, n)))
+		return 1;
 	return 0;
 }

@@ -33,13 +33,23 @@ static void ours_init(void)
 	hazptr_barrier(NULL);
 }
 
+static bool is_scan(enum bench_job job)
+{
+	return job == BENCH_SCAN || job == BENCH_SCAN_LESS ||
+	       job == BENCH_FLUSH;
+}
+
 static void ours_begin(enum bench_job job)
 {
 	bench_hot.object = ours_new();
 	if (job == BENCH_CHURN)
 		ours_churn_begin();
-	else if (job == BENCH_FLAT)
+	else if (job == BENCH_FLAT || job == BENCH_STALLED)
 		ours_flat_begin();
+	else if (job == BENCH_CONSUME)
+		ours_pair_begin();
+	else if (is_scan(job))
+		ours_scan_begin(job);
 	else if (job == BENCH_LIST || job == BENCH_LIST_KEPT)
 		ours_list_begin();
 }
@@ -59,8 +69,12 @@ static uint64_t ours_end(enum bench_job job)
 	bench_hot.object = NULL;
 	if (job == BENCH_CHURN)
 		return ours_churn_end();
-	if (job == BENCH_FLAT)
+	if (job == BENCH_FLAT || job == BENCH_STALLED)
 		return ours_flat_end();
+	if (job == BENCH_CONSUME)
+		return ours_pair_end();
+	if (is_scan(job))
+		ours_scan_end();
 	if (job == BENCH_LIST || job == BENCH_LIST_KEPT)
 		ours_list_end();
 	return peak_of(NULL);
@@ -68,6 +82,7 @@ static uint64_t ours_end(enum bench_job job)
 
 const struct bench_scheme bench_hazptr = {
 	.name = "hazptr",
+	.kind = BENCH_OURS,
 	.version = STRING(HAZPTR_VERSION_MAJOR) "." STRING(
 		HAZPTR_VERSION_MINOR) "." STRING(HAZPTR_VERSION_PATCH),
 	.init = ours_init,
@@ -84,6 +99,22 @@ const struct bench_scheme bench_hazptr = {
 		[BENCH_FLAT] = ours_flat,
 		[BENCH_LIST] = ours_list,
 		[BENCH_LIST_KEPT] = ours_list_kept,
+		[BENCH_LOOK] = ours_look,
+		[BENCH_SLEEP] = ours_sleep,
+		[BENCH_STALLED] = bench_stalled,
+		[BENCH_AWAIT] = ours_await,
+		[BENCH_FENCE] = ours_fence,
+		[BENCH_SCAN] = ours_scan,
+		[BENCH_SCAN_LESS] = ours_scan_less,
+		[BENCH_FLUSH] = ours_flush,
+		[BENCH_START] = bench_start_exit,
+		[BENCH_CONSUME] = ours_consume,
+		[BENCH_PRODUCE] = ours_produce,
+		[BENCH_BYTES_THREAD] = bench_bytes_thread,
+		[BENCH_BYTES_DOMAIN] = ours_bytes_domain,
+		[BENCH_BYTES_RETIRED] = ours_bytes_retired,
+		[BENCH_BYTES_POINTER] = ours_bytes_pointer,
+		[BENCH_BYTES_BUCKET] = ours_bytes_bucket,
 	},
 };
 
@@ -98,11 +129,14 @@ static uint64_t bare_end(enum bench_job job)
 {
 	if (job == BENCH_LIST || job == BENCH_LIST_LEAN)
 		bare_list_end();
+	if (job == BENCH_CONSUME)
+		bare_pair_end();
 	return 0;
 }
 
 const struct bench_scheme bench_bare = {
 	.name = "unprotected",
+	.kind = BENCH_BARE,
 	.version = "",
 	.begin = bare_begin,
 	.end = bare_end,
@@ -117,5 +151,10 @@ const struct bench_scheme bench_bare = {
 		[BENCH_FLAT] = bare_flat,
 		[BENCH_LIST] = bare_list,
 		[BENCH_LIST_LEAN] = bare_list_lean,
+		[BENCH_LOOK] = bare_look,
+		[BENCH_FENCE] = bare_fence,
+		[BENCH_START] = bench_start_exit,
+		[BENCH_CONSUME] = bare_consume,
+		[BENCH_PRODUCE] = bare_produce,
 	},
 };

@@ -43,6 +43,15 @@ void ours_replace(void);
 void ours_flat_begin(void);
 uint64_t ours_flat_end(void);
 
+/* w3_pair.c */
+uint64_t bare_produce(struct bench_task *t);
+uint64_t bare_consume(struct bench_task *t);
+void bare_pair_end(void);
+uint64_t ours_produce(struct bench_task *t);
+uint64_t ours_consume(struct bench_task *t);
+void ours_pair_begin(void);
+uint64_t ours_pair_end(void);
+
 /* w3.c */
 uint64_t bare_churn(struct bench_task *t);
 uint64_t bare_churn_lifo(struct bench_task *t);
@@ -62,5 +71,30 @@ uint64_t ours_list(struct bench_task *t);
 uint64_t ours_list_kept(struct bench_task *t);
 void ours_list_begin(void);
 void ours_list_end(void);
+
+/* w5.c */
+uint64_t ours_sleep(struct bench_task *t);
+
+/* w6.c */
+uint64_t ours_await(struct bench_task *t);
+uint64_t ours_fence(struct bench_task *t);
+uint64_t bare_fence(struct bench_task *t);
+
+/* w7.c */
+uint64_t ours_scan(struct bench_task *t);
+uint64_t ours_scan_less(struct bench_task *t);
+uint64_t ours_flush(struct bench_task *t);
+void ours_scan_begin(enum bench_job job);
+void ours_scan_end(void);
+
+/* w8.c */
+uint64_t bare_look(struct bench_task *t);
+uint64_t ours_look(struct bench_task *t);
+
+/* w10.c */
+uint64_t ours_bytes_domain(struct bench_task *t);
+uint64_t ours_bytes_retired(struct bench_task *t);
+uint64_t ours_bytes_pointer(struct bench_task *t);
+uint64_t ours_bytes_bucket(struct bench_task *t);
 
 #endif /* BENCH_OURS_H */

@@ -34,14 +34,14 @@ enum {
 
 static const struct bench_row p1_rows[] = {
 	[FUTEX] = BENCH_ROW("futex(2)", futex, WAKE),
-	[CROWD] = BENCH_ROW("futex(2), 1,000 sleep", futex, WAKE_CROWD),
+	[CROWD] = BENCH_ROW_TASK(1, "futex(2), 1,000 sleep", futex, WAKE_CROWD),
 	[OURS] = BENCH_ROW("hazptr", park, WAKE),
 	[SO] = BENCH_ROW_SO("hazptr (.so)", park, WAKE),
 	[ASYM] = ROW_SET("hazptr, asymmetric", WAKE, ASYMMETRIC),
 	[COUNTED] = ROW_SET("hazptr, count", WAKE, COUNT),
 	[COUNTED_ASYM] = ROW_SET("hazptr, count, asymmetric", WAKE,
 				 COUNT " " ASYMMETRIC),
-	[OURS_CROWD] = BENCH_ROW("hazptr, 1,000 sleep", park, WAKE_CROWD),
+	[OURS_CROWD] = BENCH_ROW_TASK(1, "hazptr, 1,000 sleep", park, WAKE_CROWD),
 	[ASYM_CROWD] = ROW_SET("hazptr, asymmetric, 1,000 sleep", WAKE_CROWD,
 			       ASYMMETRIC),
 	[COUNTED_CROWD] =

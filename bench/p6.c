@@ -17,9 +17,9 @@ static const struct bench_row p6_rows[] = {
 	[FUTEX] = BENCH_ROW("futex(2)", futex, PING),
 	[STD] = BENCH_ROW("std::atomic::wait", std_wait, PING),
 	[OURS] = BENCH_ROW("hazptr", park, PING),
-	[COND_PTHREAD] = BENCH_ROW("pthread_cond", pthread, PING_COND),
-	[COND_ABSEIL] = BENCH_ROW("absl::CondVar", absl, PING_COND),
-	[COND_OURS] = BENCH_ROW("hazptr_cond", park, PING_COND),
+	[COND_PTHREAD] = BENCH_ROW_TASK(1, "pthread_cond", pthread, PING_COND),
+	[COND_ABSEIL] = BENCH_ROW_TASK(1, "absl::CondVar", absl, PING_COND),
+	[COND_OURS] = BENCH_ROW_TASK(1, "hazptr_cond", park, PING_COND),
 };
 
 static const struct bench_target p6_targets[] = {
@@ -57,11 +57,11 @@ static const struct bench_row p7_rows[] = {
 	[P100] = BENCH_ROW("pthread, 100 wait", pthread, ALL_100),
 	[A100] = BENCH_ROW("abseil, 100", absl, ALL_100),
 	[H100] = BENCH_ROW("hazptr, 100", park, ALL_100),
-	[P1000] = BENCH_ROW("pthread, 1,000 wait", pthread, ALL_1000),
-	[A1000] = BENCH_ROW("abseil, 1,000", absl, ALL_1000),
-	[H1000] = BENCH_ROW("hazptr, 1,000", park, ALL_1000),
-	[PLATE] = BENCH_ROW("pthread, 1,000, late", pthread, LATE_1000),
-	[HLATE] = BENCH_ROW("hazptr, 1,000, late", park, LATE_1000),
+	[P1000] = BENCH_ROW_TASK(1, "pthread, 1,000 wait", pthread, ALL_1000),
+	[A1000] = BENCH_ROW_TASK(1, "abseil, 1,000", absl, ALL_1000),
+	[H1000] = BENCH_ROW_TASK(1, "hazptr, 1,000", park, ALL_1000),
+	[PLATE] = BENCH_ROW_TASK(2, "pthread, 1,000, late", pthread, LATE_1000),
+	[HLATE] = BENCH_ROW_TASK(2, "hazptr, 1,000, late", park, LATE_1000),
 };
 
 static const struct bench_target p7_targets[] = {
@@ -86,9 +86,9 @@ static const struct bench_row p7c_rows[] = {
 	[P100] = BENCH_ROW("pthread, 100 wait", pthread, CALL_100),
 	[A100] = BENCH_ROW("abseil, 100", absl, CALL_100),
 	[H100] = BENCH_ROW("hazptr, 100", park, CALL_100),
-	[P1000] = BENCH_ROW("pthread, 1,000 wait", pthread, CALL_1000),
-	[A1000] = BENCH_ROW("abseil, 1,000", absl, CALL_1000),
-	[H1000] = BENCH_ROW("hazptr, 1,000", park, CALL_1000),
+	[P1000] = BENCH_ROW_TASK(1, "pthread, 1,000 wait", pthread, CALL_1000),
+	[A1000] = BENCH_ROW_TASK(1, "abseil, 1,000", absl, CALL_1000),
+	[H1000] = BENCH_ROW_TASK(1, "hazptr, 1,000", park, CALL_1000),
 };
 
 static const struct bench_target p7c_targets[] = {

@@ -203,6 +203,7 @@ static uint64_t park_end(enum bench_job job)
 
 const struct bench_scheme bench_park = {
 	.name = "hazptr",
+	.kind = BENCH_OURS,
 	.version = "",
 	.begin = park_begin,
 	.end = park_end,

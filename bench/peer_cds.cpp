@@ -52,7 +52,8 @@ uint64_t cds_read(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		HP::Guard guard;
 		object *o = guard.protect(hot.object_);
 
@@ -66,7 +67,8 @@ uint64_t cds_read_kept(struct bench_task *t)
 	HP::Guard guard;
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		object *o = guard.protect(hot.object_);
 
 		bench_use(o->value);
@@ -92,7 +94,8 @@ uint64_t cds_chain(struct bench_task *t)
 	HP::Guard even, odd;
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		from = step(even, from);
 		from = step(odd, from);
 	}
@@ -105,7 +108,7 @@ uint64_t cds_churn(struct bench_task *t)
 
 	retires = true;
 	BENCH_LOOP(t, n)
-		HP::retire(object_new(), free);
+	HP::retire(object_new(), free);
 	return n;
 }
 
@@ -115,8 +118,33 @@ uint64_t cds_flat(struct bench_task *t)
 
 	retires = true;
 	BENCH_LOOP(t, n)
-		replace();
+	replace();
 	return n;
+}
+
+uint64_t cds_look(struct bench_task *)
+{
+	HP::Guard guard;
+	object *o = guard.protect(hot.object_);
+
+	bench_use(o->value);
+	return 1;
+}
+
+uint64_t cds_sleep(struct bench_task *t)
+{
+	HP::Guard guard;
+	object *o = guard.protect(hot.object_);
+
+	bench_nap(t);
+	bench_use(o->value);
+	return 1;
+}
+
+uint64_t cds_stalled(struct bench_task *t)
+{
+	retires = true;
+	return bench_stalled(t);
 }
 
 void cds_replace()
@@ -125,6 +153,22 @@ void cds_replace()
 }
 
 } // namespace
+
+#define pair_object object
+#define pair_new object_new
+
+static inline void pair_retire(object *o)
+{
+	HP::retire(o, free);
+}
+
+#include "pair.h"
+
+static uint64_t cds_consume(struct bench_task *t)
+{
+	retires = true;
+	return pair_consume(t);
+}
 
 struct list_node {
 	uintptr_t next;
@@ -183,7 +227,8 @@ static uint64_t cds_list(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		HP::Guard a, b, c;
 		struct list_guards g = { &a, &b, &c };
 
@@ -209,6 +254,7 @@ static void cds_begin(enum bench_job job)
 static uint64_t cds_end(enum bench_job job)
 {
 	free(hot.object_.load());
+	pair_empty();
 	if (job == BENCH_LIST)
 		list_empty(&list);
 	return peak;
@@ -257,6 +303,13 @@ static bench_scheme make_scheme()
 	s.body[BENCH_CHURN] = cds_churn;
 	s.body[BENCH_FLAT] = cds_flat;
 	s.body[BENCH_LIST] = cds_list;
+	s.body[BENCH_LOOK] = cds_look;
+	s.body[BENCH_SLEEP] = cds_sleep;
+	s.body[BENCH_STALLED] = cds_stalled;
+	s.body[BENCH_START] = bench_start_exit;
+	s.body[BENCH_CONSUME] = cds_consume;
+	s.body[BENCH_PRODUCE] = pair_produce;
+	s.body[BENCH_BYTES_THREAD] = bench_bytes_thread;
 	return s;
 }
 

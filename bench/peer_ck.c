@@ -10,6 +10,8 @@
 
 #ifdef BENCH_CK
 
+#include "crowd.h"
+
 #include <ck_hp.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -73,7 +75,8 @@ static uint64_t ck_read(struct bench_task *t)
 	ck_hp_record_t *record = mine;
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct object *o = protect(record, 0, (void *const *)&hot);
 
 		bench_use(o->value);
@@ -97,7 +100,8 @@ static uint64_t ck_chain(struct bench_task *t)
 	ck_hp_record_t *record = mine;
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		source = step(record, 0, source);
 		source = step(record, 1, source);
 	}
@@ -111,7 +115,7 @@ static uint64_t ck_churn(struct bench_task *t)
 	uint64_t n;
 
 	BENCH_LOOP(t, n)
-		retire(record, object_new());
+	retire(record, object_new());
 	return n;
 }
 
@@ -121,9 +125,77 @@ static uint64_t ck_flat(struct bench_task *t)
 	uint64_t n;
 
 	BENCH_LOOP(t, n)
-		replace(record);
+	replace(record);
 	return n;
 }
+
+static uint64_t ck_look(struct bench_task *t)
+{
+	struct object *o = protect(mine, 0, (void *const *)&hot);
+
+	(void)t;
+	bench_use(o->value);
+	ck_hp_set(mine, 0, NULL);
+	return 1;
+}
+
+static uint64_t ck_sleep(struct bench_task *t)
+{
+	struct object *o = protect(mine, 0, (void *const *)&hot);
+
+	bench_nap(t);
+	bench_use(o->value);
+	ck_hp_set(mine, 0, NULL);
+	return 1;
+}
+
+/* The library has no call for one object: reclaim until nothing is left. */
+static inline void retire_and_wait(struct object *o)
+{
+	ck_hp_retire(mine, &o->hazard, o, o);
+	do
+		ck_hp_reclaim(mine);
+	while (mine->n_pending);
+}
+
+static uint64_t ck_await(struct bench_task *t)
+{
+	uint64_t n;
+
+	for (n = 0; !n || bench_go(t); n++) {
+		struct object *o = object_new();
+
+		ck_pr_fence_store();
+		retire_and_wait(ck_pr_fas_ptr(&hot, o));
+	}
+	return n;
+}
+
+static uint64_t ck_scan(struct bench_task *t)
+{
+	double start;
+	uint64_t n;
+
+	for (n = 0; !n || bench_go(t); n++) {
+		struct object *o = object_new();
+
+		start = bench_now();
+		ck_pr_fence_memory();
+		retire_and_wait(o);
+		t->own += bench_now() - start;
+	}
+	return n;
+}
+
+#define pair_object struct object
+#define pair_new object_new
+
+static inline void pair_retire(struct object *o)
+{
+	retire(mine, o);
+}
+
+#include "pair.h"
 
 struct list_node {
 	uintptr_t next;
@@ -186,7 +258,8 @@ static uint64_t ck_list(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct list_guards g = { mine, 0, 1, 2 };
 
 		list_operation(&list, &g, t);
@@ -212,6 +285,7 @@ static void ck_begin(enum bench_job job)
 static uint64_t ck_end(enum bench_job job)
 {
 	free(hot);
+	pair_empty();
 	if (job == BENCH_LIST)
 		list_empty(&list);
 	return peak;
@@ -259,6 +333,15 @@ const struct bench_scheme bench_ck = {
 		[BENCH_CHURN] = ck_churn,
 		[BENCH_FLAT] = ck_flat,
 		[BENCH_LIST] = ck_list,
+		[BENCH_LOOK] = ck_look,
+		[BENCH_SLEEP] = ck_sleep,
+		[BENCH_STALLED] = bench_stalled,
+		[BENCH_AWAIT] = ck_await,
+		[BENCH_SCAN] = ck_scan,
+		[BENCH_START] = bench_start_exit,
+		[BENCH_CONSUME] = pair_consume,
+		[BENCH_PRODUCE] = pair_produce,
+		[BENCH_BYTES_THREAD] = bench_bytes_thread,
 	},
 };
 

@@ -16,6 +16,8 @@
 #ifndef _LGPL_SOURCE
 #define _LGPL_SOURCE
 #endif
+#include "crowd.h"
+
 #include <stdlib.h>
 #include <urcu/ref.h>
 #include <urcu/urcu-memb.h>
@@ -87,7 +89,8 @@ static uint64_t urcu_read(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct object *o;
 
 		urcu_memb_read_lock();
@@ -119,7 +122,8 @@ static uint64_t urcu_load(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct object *o = lookup();
 
 		if (!o)
@@ -147,9 +151,66 @@ static uint64_t urcu_store(struct bench_task *t)
 	uint64_t n;
 
 	BENCH_LOOP(t, n)
-		replace_ref();
+	replace_ref();
 	return n;
 }
+
+static uint64_t urcu_look(struct bench_task *t)
+{
+	struct object *o;
+
+	(void)t;
+	urcu_memb_read_lock();
+	o = rcu_dereference(hot);
+	bench_use(o->value);
+	urcu_memb_read_unlock();
+	return 1;
+}
+
+static uint64_t urcu_sleep(struct bench_task *t)
+{
+	struct object *o;
+
+	urcu_memb_read_lock();
+	o = rcu_dereference(hot);
+	bench_nap(t);
+	bench_use(o->value);
+	urcu_memb_read_unlock();
+	return 1;
+}
+
+static uint64_t urcu_await(struct bench_task *t)
+{
+	struct object *spare = object_new();
+	uint64_t n;
+
+	for (n = 0; !n || bench_go(t); n++) {
+		spare = rcu_xchg_pointer(&hot, spare);
+		urcu_memb_synchronize_rcu();
+		spare->value = 1;
+	}
+	free(spare);
+	return n;
+}
+
+/* What a grace period costs is what it looks at. */
+static uint64_t urcu_scan(struct bench_task *t)
+{
+	double start;
+	uint64_t n;
+
+	for (n = 0; !n || bench_go(t); n++) {
+		start = bench_now();
+		urcu_memb_synchronize_rcu();
+		t->own += bench_now() - start;
+	}
+	return n;
+}
+
+#define pair_object struct object
+#define pair_new object_new
+#define pair_retire retire
+#include "pair.h"
 
 #undef urcu_memb_read_lock
 #undef urcu_memb_read_unlock
@@ -161,7 +222,8 @@ static uint64_t urcu_read_call(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct object *o;
 
 		urcu_memb_read_lock();
@@ -192,7 +254,8 @@ static uint64_t urcu_chain(struct bench_task *t)
 	struct bench_link **source = &bench_chain;
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		source = step(source);
 		source = step(source);
 	}
@@ -204,7 +267,7 @@ static uint64_t urcu_churn(struct bench_task *t)
 	uint64_t n;
 
 	BENCH_LOOP(t, n)
-		retire(object_new());
+	retire(object_new());
 	return n;
 }
 
@@ -213,7 +276,7 @@ static uint64_t urcu_flat(struct bench_task *t)
 	uint64_t n;
 
 	BENCH_LOOP(t, n)
-		replace();
+	replace();
 	return n;
 }
 
@@ -271,7 +334,8 @@ static uint64_t urcu_list(struct bench_task *t)
 	struct list_guards g = { 0 };
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		urcu_memb_read_lock();
 		list_operation(&list, &g, t);
 		urcu_memb_read_unlock();
@@ -297,6 +361,9 @@ static uint64_t urcu_end(enum bench_job job)
 {
 	urcu_memb_barrier();
 	free(hot);
+	pair_empty();
+	if (job == BENCH_STALLED)
+		bench_memory_trim();
 	if (job == BENCH_LIST)
 		list_empty(&list);
 	return peak;
@@ -318,6 +385,15 @@ const struct bench_scheme bench_urcu = {
 		[BENCH_CHURN] = urcu_churn,
 		[BENCH_FLAT] = urcu_flat,
 		[BENCH_LIST] = urcu_list,
+		[BENCH_LOOK] = urcu_look,
+		[BENCH_SLEEP] = urcu_sleep,
+		[BENCH_STALLED] = bench_stalled,
+		[BENCH_AWAIT] = urcu_await,
+		[BENCH_SCAN] = urcu_scan,
+		[BENCH_START] = bench_start_exit,
+		[BENCH_CONSUME] = pair_consume,
+		[BENCH_PRODUCE] = pair_produce,
+		[BENCH_BYTES_THREAD] = bench_bytes_thread,
 	},
 };
 

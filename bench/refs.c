@@ -34,6 +34,7 @@ static uint64_t refs_end(enum bench_job job)
 
 const struct bench_scheme bench_refs = {
 	.name = "hazptr references",
+	.kind = BENCH_OURS,
 	.version = "",
 	.init = refs_init,
 	.begin = refs_begin,
@@ -76,6 +77,7 @@ static uint64_t bare_end(enum bench_job job)
 
 const struct bench_scheme bench_bare_refs = {
 	.name = "bare count",
+	.kind = BENCH_BARE,
 	.version = "",
 	.begin = bare_begin,
 	.end = bare_end,

@@ -40,7 +40,7 @@ static inline struct ref_object *ref_new(void)
 	return o;
 }
 
-/* w5.c */
+/* r1.c */
 uint64_t bare_ref_load(struct bench_task *t);
 uint64_t bare_ref_guarded(struct bench_task *t);
 uint64_t refs_guard(struct bench_task *t);
@@ -49,7 +49,7 @@ uint64_t refs_thread(struct bench_task *t);
 uint64_t refs_borrow(struct bench_task *t);
 uint64_t refs_to_shared(struct bench_task *t);
 
-/* w5_held.c */
+/* r1_held.c */
 uint64_t refs_held_1(struct bench_task *t);
 uint64_t refs_held_4(struct bench_task *t);
 uint64_t refs_held_8(struct bench_task *t);
@@ -58,7 +58,7 @@ uint64_t refs_held_32(struct bench_task *t);
 uint64_t refs_counted_1(struct bench_task *t);
 uint64_t refs_counted_32(struct bench_task *t);
 
-/* w6.c */
+/* r2.c */
 uint64_t bare_ref_store(struct bench_task *t);
 uint64_t refs_store(struct bench_task *t);
 uint64_t refs_store_function(struct bench_task *t);

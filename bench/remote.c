@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define PROGRAM "hazptr-bench-shared"
-#define CHILDREN 8
+#define CHILDREN 16
 #define SETTINGS 4 /* at most, in one row's environment */
 
 extern char **environ;

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench/report.c - tables, targets and the JSON file
+ * bench/report.c - tables and targets
  */
 #define _GNU_SOURCE
-#include "run.h"
+#include "report.h"
 
 #include <hazptr/hazptr.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 static const char *const unit_text[] = {
@@ -21,6 +20,9 @@ static const char *const unit_text[] = {
 	[BENCH_RATE_CLOCK] = "millions per second, all threads together",
 	[BENCH_US_OWN] = "us for each",
 	[BENCH_US_LONGEST] = "us, the longest",
+	[BENCH_MIB] = "MiB of malloc, the most",
+	[BENCH_BYTES] = "bytes of malloc for each",
+	[BENCH_LOOKUP_RATE] = "millions of look-ups per second",
 };
 
 static const char *const fence_text[] = {
@@ -29,13 +31,10 @@ static const char *const fence_text[] = {
 	[HAZPTR_FENCE_MARKER] = "marker",
 };
 
-struct machine {
-	char cpu[128];
-	char compiler[64];
-	struct utsname os;
-	long processors;
-	const char *fence;
-};
+const char *bench_unit_text(enum bench_unit unit)
+{
+	return unit_text[unit];
+}
 
 static void find_cpu(char *cpu, size_t size)
 {
@@ -56,7 +55,7 @@ static void find_cpu(char *cpu, size_t size)
 		fclose(f);
 }
 
-static void find_machine(struct machine *m)
+void bench_find_machine(struct bench_machine *m)
 {
 #ifdef __clang__
 	const char *compiler = "clang " __clang_version__;
@@ -76,11 +75,16 @@ static const struct bench_scheme *const peers[] = {
 	&bench_boost, &bench_pthread, &bench_absl
 };
 
+const struct bench_scheme *bench_nth_peer(unsigned n)
+{
+	return n < BENCH_COUNT(peers) ? peers[n] : NULL;
+}
+
 void bench_report_machine(void)
 {
-	struct machine m;
+	struct bench_machine m;
 
-	find_machine(&m);
+	bench_find_machine(&m);
 	printf("%s, %ld processors, %s %s %s\n", m.cpu, m.processors,
 	       m.os.sysname, m.os.release, m.os.machine);
 	printf("hazptr %s, fence: %s, %s; peers:", bench_hazptr.version,
@@ -91,15 +95,15 @@ void bench_report_machine(void)
 	printf("\n");
 }
 
-static const struct bench_series *series_of(const struct bench_figures *f,
-					    unsigned count, unsigned row)
+const struct bench_series *bench_series_of(const struct bench_figures *f,
+					   unsigned count, unsigned row)
 {
 	return &f->series[count * f->table->nrows + row];
 }
 
-static double median_of(const struct bench_figures *f,
-			const struct bench_series *s, size_t field, double *low,
-			double *high)
+double bench_median_of(const struct bench_figures *f,
+		       const struct bench_series *s, size_t field, double *low,
+		       double *high)
 {
 	double values[BENCH_ROUNDS];
 
@@ -108,9 +112,6 @@ static double median_of(const struct bench_figures *f,
 		       sizeof(double));
 	return bench_median(values, f->rounds, low, high);
 }
-
-#define MEDIAN(f, s, field) \
-	median_of(f, s, offsetof(struct bench_sample, field), NULL, NULL)
 
 /* NAN where one of them was not measured. */
 static double ratio_of(const struct bench_figures *f,
@@ -126,15 +127,67 @@ static double ratio_of(const struct bench_figures *f,
 	return bench_median(values, f->rounds, NULL, NULL);
 }
 
-static double row_ratio(const struct bench_figures *f, unsigned count,
-			unsigned row)
+double bench_ratio(const struct bench_figures *f, unsigned count, unsigned row)
 {
 	int base = f->table->base;
 
 	if (f->table->rows[row].pair)
 		base = (int)row - 1;
-	return ratio_of(f, series_of(f, count, row),
-			series_of(f, count, (unsigned)base));
+	return ratio_of(f, bench_series_of(f, count, row),
+			bench_series_of(f, count, (unsigned)base));
+}
+
+/* A row that can be compared with others of its table. */
+static bool competes(const struct bench_figures *f, unsigned row)
+{
+	return f->table->rows[row].scheme->kind != BENCH_BARE &&
+	       row != (unsigned)f->table->base;
+}
+
+static bool is_same_task(const struct bench_row *a, const struct bench_row *b)
+{
+	return a->task == b->task && a->helped == b->helped &&
+	       (!a->helped || a->helper == b->helper);
+}
+
+static bool is_better(enum bench_unit unit, double a, double b)
+{
+	if (unit == BENCH_RATE || unit == BENCH_RATE_CLOCK ||
+	    unit == BENCH_LOOKUP_RATE)
+		return a > b;
+	return a < b;
+}
+
+int bench_best_peer(const struct bench_figures *f, unsigned count, unsigned row)
+{
+	const struct bench_row *rows = f->table->rows;
+	double best = 0, median;
+	int found = -1;
+
+	for (unsigned i = 0; i < f->table->nrows; i++) {
+		const struct bench_series *s = bench_series_of(f, count, i);
+
+		if (s->missing || rows[i].scheme->kind != BENCH_PEER ||
+		    !competes(f, i) || !is_same_task(&rows[i], &rows[row]))
+			continue;
+		median = BENCH_MEDIAN(f, s, value);
+		if (found >= 0 && !is_better(f->table->unit, median, best))
+			continue;
+		best = median;
+		found = (int)i;
+	}
+	return found;
+}
+
+double bench_peer_ratio(const struct bench_figures *f, unsigned count,
+			unsigned row)
+{
+	int best = bench_best_peer(f, count, row);
+
+	if (best < 0 || !competes(f, row))
+		return NAN;
+	return ratio_of(f, bench_series_of(f, count, row),
+			bench_series_of(f, count, (unsigned)best));
 }
 
 static bool has_wall(const struct bench_table *t)
@@ -143,29 +196,74 @@ static bool has_wall(const struct bench_table *t)
 	       (t->contend || t->unit != BENCH_NS_THREAD);
 }
 
+static bool has_peers(const struct bench_table *t)
+{
+	for (unsigned row = 0; row < t->nrows; row++)
+		if (t->rows[row].scheme->kind == BENCH_PEER &&
+		    row != (unsigned)t->base)
+			return true;
+	return false;
+}
+
 static void print_row(const struct bench_figures *f, unsigned count,
 		      unsigned row)
 {
-	const struct bench_series *s = series_of(f, count, row);
+	const struct bench_series *s = bench_series_of(f, count, row);
 	const struct bench_row *r = &f->table->rows[row];
-	double low, high, median, peak;
+	double low, high, median, peak, to_peer;
 
+	if (s->unwanted)
+		return;
 	printf("  %-30s", r->name);
 	if (s->missing) {
-		printf("  %s\n",
-		       r->shared || r->setting ? "not built" : "not installed");
+		printf("  %s\n", s->refused		   ? "not possible here"
+				 : r->shared || r->setting ? "not built"
+							   : "not installed");
 		return;
 	}
-	median = median_of(f, s, offsetof(struct bench_sample, value), &low,
-			   &high);
+	median = bench_median_of(f, s, offsetof(struct bench_sample, value),
+				 &low, &high);
 	printf("%8.2f %8.2f ..%8.2f %7.2f", median, low, high,
-	       row_ratio(f, count, row));
+	       bench_ratio(f, count, row));
+	to_peer = bench_peer_ratio(f, count, row);
+	if (!isnan(to_peer))
+		printf(" %7.2f", to_peer);
+	else if (has_peers(f->table))
+		printf("       -");
 	if (has_wall(f->table))
-		printf(" %7.1f", MEDIAN(f, s, wall));
-	peak = MEDIAN(f, s, peak);
+		printf(" %7.1f", BENCH_MEDIAN(f, s, wall));
+	peak = BENCH_MEDIAN(f, s, peak);
 	if (f->table->peak && peak > 0)
 		printf(" %8.0f", peak);
+	if (f->table->stop_at > 0 && high >= f->table->stop_at)
+		printf(" (stopped there)");
 	printf("\n");
+}
+
+/* Whom the column of peers is about, for each task that has one. */
+static void print_best(const struct bench_figures *f, unsigned count)
+{
+	const struct bench_row *rows = f->table->rows;
+	bool any = false;
+
+	for (unsigned row = 0; row < f->table->nrows; row++) {
+		int best = bench_best_peer(f, count, row);
+		bool ours = rows[row].scheme->kind == BENCH_OURS;
+		bool said = false;
+
+		for (unsigned i = 0; i < row; i++)
+			said = said || (rows[i].scheme->kind == BENCH_OURS &&
+					is_same_task(&rows[i], &rows[row]));
+		if (best < 0 || !ours || said)
+			continue;
+		printf(any ? "; " : "  best peer: ");
+		if (rows[best].pair)
+			printf("%s ", rows[best - 1].name);
+		printf("%s", rows[best].name);
+		any = true;
+	}
+	if (any)
+		printf("\n");
 }
 
 static void print_block(const struct bench_figures *f, unsigned count)
@@ -177,11 +275,14 @@ static void print_block(const struct bench_figures *f, unsigned count)
 		 f->counts[count] == 1 ? "" : "s");
 	printf("  %-30s  median      min ..     max   ratio",
 	       t->threads ? "" : threads);
+	if (has_peers(t))
+		printf("    peer");
 	if (has_wall(t))
 		printf("    wall");
 	printf("%s\n", t->peak ? "     peak" : "");
 	for (unsigned row = 0; row < t->nrows; row++)
 		print_row(f, count, row);
+	print_best(f, count);
 }
 
 /* Which of the numbers of threads it is; ncounts when it was not measured. */
@@ -202,11 +303,11 @@ static double peak_ratio(const struct bench_figures *f,
 
 	if (s->missing || !f->table->bound)
 		return NAN;
-	median_of(f, s, offsetof(struct bench_sample, peak), NULL, &high);
+	bench_median_of(f, s, offsetof(struct bench_sample, peak), NULL, &high);
 	return high / (double)f->table->bound;
 }
 
-/* Ratio of a target, NAN when it was not measured. */
+/* NAN when it was not measured. */
 static double target_ratio(const struct bench_figures *f,
 			   const struct bench_target *g, unsigned count,
 			   unsigned *base)
@@ -219,15 +320,20 @@ static double target_ratio(const struct bench_figures *f,
 		base_count = find_count(f, g->base_threads);
 	if (base_count >= f->ncounts)
 		return NAN;
-	s = series_of(f, count, (unsigned)g->row);
+	s = bench_series_of(f, count, (unsigned)g->row);
 	if (g->peak)
 		return peak_ratio(f, s);
 	if (g->absolute)
-		return s->missing ? NAN : MEDIAN(f, s, value);
-	b = series_of(f, base_count, *base);
+		return s->missing ? NAN : BENCH_MEDIAN(f, s, value);
+	b = bench_series_of(f, base_count, *base);
 	if (base_count == count || s->missing || b->missing)
 		return ratio_of(f, s, b);
-	return MEDIAN(f, s, value) / MEDIAN(f, b, value);
+	return BENCH_MEDIAN(f, s, value) / BENCH_MEDIAN(f, b, value);
+}
+
+const char *bench_unit_short(enum bench_unit unit)
+{
+	return unit == BENCH_MIB ? "MiB" : "us";
 }
 
 /* As printed: to the hundredth. */
@@ -237,38 +343,49 @@ static bool target_met(const struct bench_target *g, double ratio)
 	return g->at_least ? ratio >= g->limit : ratio <= g->limit;
 }
 
-/* Return: whether it was measured and missed. */
-static bool print_target(const struct bench_figures *f,
-			 const struct bench_target *g, unsigned count)
+struct bench_outcome bench_outcome_of(const struct bench_figures *f,
+				      const struct bench_target *g,
+				      unsigned count)
+{
+	struct bench_outcome o;
+
+	o.ratio = target_ratio(f, g, count, &o.base);
+	o.met = target_met(g, o.ratio);
+	return o;
+}
+
+/* Return: 1 when it was measured and missed. */
+static unsigned print_target(const struct bench_figures *f,
+			     const struct bench_target *g, unsigned count,
+			     void *arg)
 {
 	const struct bench_row *rows = f->table->rows;
-	unsigned base;
-	double ratio = target_ratio(f, g, count, &base);
-	bool met = target_met(g, ratio);
+	struct bench_outcome o = bench_outcome_of(f, g, count);
 
-	if (isnan(ratio))
-		return false;
-	printf("  %-6s %5.2f %s %4.2f  %s", met ? "met" : "missed", ratio,
+	(void)arg;
+	if (isnan(o.ratio))
+		return 0;
+	printf("  %-6s %5.2f %s %4.2f  %s", o.met ? "met" : "missed", o.ratio,
 	       g->at_least ? ">=" : "<=", g->limit, rows[g->row].name);
 	if (g->peak)
 		printf(", peak / %llu\n", (unsigned long long)f->table->bound);
 	else if (g->absolute)
-		printf(", in us\n");
+		printf(", in %s\n", bench_unit_short(f->table->unit));
 	else if (g->base_threads)
 		printf(", %u threads / %u\n", f->counts[count],
 		       g->base_threads);
 	else if (rows[g->row].pair)
-		printf(" / %s\n", rows[base].name);
+		printf(" / %s\n", rows[o.base].name);
 	else
-		printf(" / %s (%u)\n", rows[base].name, f->counts[count]);
-	return !met;
+		printf(" / %s (%u)\n", rows[o.base].name, f->counts[count]);
+	return !o.met;
 }
 
-/* Calls visit for each target and each number of threads that it is about. */
-static unsigned each_target(const struct bench_figures *f,
-			    bool (*visit)(const struct bench_figures *f,
-					  const struct bench_target *g,
-					  unsigned count))
+unsigned bench_each_target(const struct bench_figures *f,
+			   unsigned (*visit)(const struct bench_figures *f,
+					     const struct bench_target *g,
+					     unsigned count, void *arg),
+			   void *arg)
 {
 	unsigned n = 0;
 
@@ -277,7 +394,7 @@ static unsigned each_target(const struct bench_figures *f,
 
 		for (unsigned count = 0; count < f->ncounts; count++)
 			if (!g->threads || g->threads == f->counts[count])
-				n += visit(f, g, count);
+				n += visit(f, g, count, arg);
 	}
 	return n;
 }
@@ -292,118 +409,7 @@ unsigned bench_report(const struct bench_figures *f)
 	       t->note ? "; " : "", t->note ? t->note : "");
 	for (unsigned count = 0; count < f->ncounts; count++)
 		print_block(f, count);
-	missed = each_target(f, print_target);
+	missed = bench_each_target(f, print_target, NULL);
 	fflush(stdout);
 	return missed;
-}
-
-static FILE *json;
-
-/* JSON has no infinity. */
-static void json_number(const char *before, double value)
-{
-	if (isfinite(value))
-		fprintf(json, "%s%.4f", before, value);
-	else
-		fprintf(json, "%snull", before);
-}
-
-static void json_series(const struct bench_figures *f, unsigned count,
-			unsigned row)
-{
-	const struct bench_series *s = series_of(f, count, row);
-	double ratio = row_ratio(f, count, row);
-
-	fprintf(json, "    {\"row\": \"%s\", \"threads\": %u",
-		f->table->rows[row].name, f->counts[count]);
-	if (s->missing) {
-		fprintf(json, ", \"missing\": true}");
-		return;
-	}
-	json_number(", \"median\": ", MEDIAN(f, s, value));
-	json_number(", \"ratio\": ", ratio);
-	json_number(", \"wall\": ", MEDIAN(f, s, wall));
-	json_number(", \"peak\": ", MEDIAN(f, s, peak));
-	fprintf(json, ", \"samples\": [");
-	for (unsigned i = 0; i < f->rounds; i++)
-		json_number(i ? ", " : "", s->sample[i].value);
-	fprintf(json, "]}");
-}
-
-static const char *json_separator;
-
-static bool json_target(const struct bench_figures *f,
-			const struct bench_target *g, unsigned count)
-{
-	unsigned base;
-	double ratio = target_ratio(f, g, count, &base);
-
-	if (isnan(ratio))
-		return false;
-	fprintf(json,
-		"%s\n    {\"row\": \"%s\", \"threads\": %u, \"base\": \"%s\","
-		" \"ratio\": %.4f, \"limit\": %.2f, \"met\": %s}",
-		json_separator, f->table->rows[g->row].name, f->counts[count],
-		g->absolute ? "1 us"
-		: g->peak   ? "bound"
-			    : f->table->rows[base].name,
-		ratio, g->limit, target_met(g, ratio) ? "true" : "false");
-	json_separator = ",";
-	return false;
-}
-
-static void json_table(const struct bench_figures *f)
-{
-	unsigned rows = f->ncounts * f->table->nrows;
-
-	fprintf(json,
-		"  {\"name\": \"%s\", \"title\": \"%s\", \"unit\": \"%s\","
-		" \"rows\": [\n",
-		f->table->name, f->table->title, unit_text[f->table->unit]);
-	for (unsigned i = 0; i < rows; i++) {
-		json_series(f, i / f->table->nrows, i % f->table->nrows);
-		fprintf(json, "%s\n", i + 1 < rows ? "," : "");
-	}
-	fprintf(json, "   ], \"targets\": [");
-	json_separator = "";
-	each_target(f, json_target);
-	fprintf(json, "\n   ]}");
-}
-
-static void json_machine(void)
-{
-	struct machine m;
-
-	find_machine(&m);
-	fprintf(json,
-		"{\"cpu\": \"%s\", \"processors\": %ld, \"kernel\": \"%s\","
-		" \"compiler\": \"%s\",\n \"hazptr\": \"%s\", \"fence\": "
-		"\"%s\"",
-		m.cpu, m.processors, m.os.release, m.compiler,
-		bench_hazptr.version, m.fence);
-	for (unsigned i = 0; i < BENCH_COUNT(peers); i++)
-		if (peers[i]->version)
-			fprintf(json, ", \"%s\": \"%s\"", peers[i]->name,
-				peers[i]->version);
-}
-
-void bench_report_json(const char *path, const struct bench_figures *f,
-		       unsigned n)
-{
-	json = fopen(path, "we");
-	if (!json) {
-		perror(path);
-		exit(1);
-	}
-	json_machine();
-	fprintf(json, ",\n \"tables\": [\n");
-	for (unsigned i = 0; i < n; i++) {
-		json_table(&f[i]);
-		fprintf(json, "%s\n", i + 1 < n ? "," : "");
-	}
-	fprintf(json, " ]}\n");
-	if (fclose(json)) {
-		perror(path);
-		exit(1);
-	}
 }

@@ -15,6 +15,7 @@
 #define _GNU_SOURCE
 #include "run.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define BENCH_HELPERS 2 /* at most */
 #define WARM_NS 5000000L
 #define PACE_NS 100000L
 #define TRIES 4
@@ -47,8 +49,8 @@ struct measurement {
 	pthread_barrier_t barrier;
 	bool one_cpu;
 	int stop;
-	unsigned n; /* threads that are measured; a helper comes after them */
-	struct bench_thread thread[BENCH_THREADS + 1];
+	unsigned n; /* threads that are measured; helpers come after them */
+	struct bench_thread thread[BENCH_THREADS + BENCH_HELPERS];
 };
 
 static cpu_set_t cpus; /* that this process may use */
@@ -69,6 +71,30 @@ static void sleep_ns(double ns)
 	t.tv_nsec = (long)(ns - (double)t.tv_sec * 1e9);
 	while (nanosleep(&t, &t))
 		;
+}
+
+#define NAP_NS 2000000L
+
+void bench_nap(const struct bench_task *t)
+{
+	while (bench_go(t))
+		sleep_ns(NAP_NS);
+}
+
+void bench_look(const struct bench_scheme *scheme)
+{
+	static const int stop = 1;
+	struct bench_task once = { .stop = &stop, .scheme = scheme };
+
+	scheme->body[BENCH_LOOK](&once);
+}
+
+/* Registered, as a reader is, and asleep outside of any section. */
+static uint64_t rest(struct bench_task *t)
+{
+	bench_look(t->scheme);
+	bench_nap(t);
+	return 1;
 }
 
 void *bench_alloc(size_t size)
@@ -109,7 +135,8 @@ void bench_init(void)
 {
 	const struct bench_scheme *all[] = { &bench_bare, &bench_hazptr,
 					     &bench_urcu, &bench_ck,
-					     &bench_cds,  &bench_refs };
+					     &bench_cds,  &bench_refs,
+					     &bench_epoch };
 
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	make_chain();
@@ -171,6 +198,15 @@ static void set_stop(struct measurement *m, int stop)
 	__atomic_store_n(&m->stop, stop, __ATOMIC_RELAXED);
 }
 
+static bench_body body_of(const struct bench_row *row, enum bench_job job)
+{
+	if (job == BENCH_PACED)
+		return bench_paced;
+	if (job == BENCH_REST)
+		return rest;
+	return row->scheme->body[job];
+}
+
 static void start_threads(struct measurement *m, const struct bench_row *row)
 {
 	unsigned total = m->n + row->helped;
@@ -181,8 +217,7 @@ static void start_threads(struct measurement *m, const struct bench_row *row)
 		struct bench_thread *t = &m->thread[i];
 
 		t->m = m;
-		t->body = job == BENCH_PACED ? bench_paced
-					     : row->scheme->body[job];
+		t->body = body_of(row, job);
 		t->task = (struct bench_task){
 			.stop = &m->stop,
 			.scheme = row->scheme,
@@ -241,6 +276,10 @@ static double value_of(const struct measurement *m, enum bench_unit unit,
 		return own / done / 1e3;
 	case BENCH_US_LONGEST:
 		return longest / 1e3;
+	case BENCH_MIB:
+	case BENCH_BYTES:
+	case BENCH_LOOKUP_RATE:
+		return own;
 	}
 	return 0;
 }
@@ -275,6 +314,12 @@ static void measure(const struct bench_table *table,
 	m.one_cpu = table->one_cpu;
 	if (row->scheme->begin)
 		row->scheme->begin(row->job);
+	if (!bench_registered_start(row->scheme)) {
+		if (row->scheme->end)
+			row->scheme->end(row->job);
+		*out = (struct bench_sample){ .value = NAN };
+		return;
+	}
 	process = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	start_threads(&m, row);
 	conduct(&m, seconds);
@@ -289,6 +334,7 @@ static void measure(const struct bench_table *table,
 	    row->helper != BENCH_PACED && !bench_by_clock(table->unit))
 		out->share = helper->cpu / helper->wall;
 	pthread_barrier_destroy(&m.barrier);
+	bench_registered_end();
 }
 
 /*
@@ -379,6 +425,8 @@ static void measure_row(const struct bench_figures *f, unsigned count,
 		bench_measure(f->table, r, threads, seconds, out);
 	else if (!bench_remote_measure(f->table, row, threads, seconds, out))
 		s->missing = true;
+	if (!s->missing && isnan(out->value))
+		s->missing = s->refused = true;
 }
 
 static void choose_counts(struct bench_figures *f,
@@ -403,6 +451,20 @@ static void choose_counts(struct bench_figures *f,
 	f->ncounts = n;
 }
 
+static void leave_out(struct bench_figures *f,
+		      const struct bench_options *options)
+{
+	unsigned rows = f->table->nrows;
+
+	for (unsigned i = 0; i < f->ncounts * rows; i++) {
+		const struct bench_row *row = &f->table->rows[i % rows];
+
+		f->series[i].unwanted =
+			!bench_wants_row(options, f->table, row);
+		f->series[i].missing = f->series[i].unwanted;
+	}
+}
+
 void bench_run(const struct bench_table *table,
 	       const struct bench_options *options, struct bench_figures *f)
 {
@@ -413,6 +475,7 @@ void bench_run(const struct bench_table *table,
 		calloc((size_t)f->ncounts * table->nrows, sizeof(*f->series));
 	if (!f->series)
 		exit(1);
+	leave_out(f, options);
 	for (unsigned count = 0; count < f->ncounts; count++)
 		for (unsigned round = 0; round < f->rounds; round++)
 			for (unsigned row = 0; row < table->nrows; row++)

@@ -72,7 +72,7 @@ static inline void replace(struct hazptr_domain *domain)
 
 void ours_replace(void)
 {
-	replace(NULL);
+	replace(updates);
 }
 
 uint64_t ours_flat(struct bench_task *t)
@@ -98,6 +98,7 @@ uint64_t ours_flat_end(void)
 
 	hazptr_domain_stats(updates, &stats);
 	hazptr_domain_destroy(updates);
+	updates = NULL;
 	return stats.pending_peak;
 }
 

@@ -1,174 +1,118 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench/w6.c - W6: store a new node, flat out
+ * bench/w6.c - W6: publish a new object, and wait until the old one is free
  *
- * malloc, store, and the end of the node that stood there, by free() or by a
- * release function, which runs in the library's thread. The baseline does what
- * has to be done in any case when loads are not to wait: exchange, keep 1,000
- * nodes, one heavy fence, one reference less each, free. It looks for no
- * readers.
- *
- * CPU time of the whole process, the library's or the peer's own threads and
- * the last reclamation included.
+ * Alone, beside two readers that sleep outside of any section, and beside one
+ * that reads all the time. Two objects stand there in turn, so that nothing is
+ * allocated; ck_hp, which has no call for one object, retires it and reclaims
+ * until it is gone. The baseline is the call that such a wait needs at least:
+ * membarrier(2).
  */
-#include "refs.h"
+#define _GNU_SOURCE
+#include "ours.h"
 
+#include <linux/membarrier.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#define BATCH 1000
-#define LOOK_MASK (16 * BENCH_TURNS - 1)
+/* After each one a look at the time that is left: some take very long. */
+#define EACH(t, n) for ((n) = 0; !(n) || bench_go(t); (n)++)
 
-/* What waits, looked at now and then; and the record before that. */
-static uint64_t most, record;
-
-static void end_line(struct hazptr_head *line)
+uint64_t ours_await(struct bench_task *t)
 {
+	struct ours_object *spare = ours_new();
+	uint64_t n;
+
+	EACH(t, n)
+	{
+		spare = __atomic_exchange_n(&bench_hot.object, spare,
+					    __ATOMIC_ACQ_REL);
+		hazptr_synchronize(spare);
+		spare->value = 1;
+	}
+	free(spare);
+	return n;
+}
+
+uint64_t ours_fence(struct bench_task *t)
+{
+	uint64_t n;
+
+	EACH(t, n)
 	hazptr_fence_heavy();
-	while (line) {
-		struct hazptr_shared_node *node = (void *)line;
-
-		line = node->next;
-		if (__atomic_fetch_sub(&node->counts, 1, __ATOMIC_ACQ_REL) == 1)
-			free(node);
-	}
-}
-
-uint64_t bare_ref_store(struct bench_task *t)
-{
-	struct hazptr_head *line = NULL;
-	unsigned length = 0;
-	uint64_t n;
-
-	BENCH_LOOP(t, n) {
-		struct hazptr_shared_node *node = &ref_new()->node;
-
-		node->counts = 1;
-		node = __atomic_exchange_n(&bench_ref_hot.current.node, node,
-					   __ATOMIC_ACQ_REL);
-		node->next = line;
-		line = (void *)node;
-		if (++length < BATCH)
-			continue;
-		end_line(line);
-		line = NULL;
-		length = 0;
-	}
-	end_line(line);
 	return n;
 }
 
-static inline void store(hazptr_release_fn release)
-{
-	struct hazptr_shared sp;
-
-	sp = hazptr_shared_create(&ref_new()->node, release);
-	hazptr_sync_shared_store(&bench_ref_hot.current, &sp);
-}
-
-void refs_replace(void)
-{
-	store(NULL);
-}
-
-static void look(uint64_t n)
-{
-	struct hazptr_stats stats = { .size = sizeof(stats) };
-
-	if (n & LOOK_MASK)
-		return;
-	hazptr_domain_stats(NULL, &stats);
-	if (stats.pending > most)
-		most = stats.pending;
-}
-
-uint64_t refs_store(struct bench_task *t)
+uint64_t bare_fence(struct bench_task *t)
 {
 	uint64_t n;
 
-	for (n = 0; !n || bench_go(t); n += BENCH_TURNS) {
-		for (unsigned i = BENCH_TURNS; i; i--)
-			store(NULL);
-		look(n);
-	}
+	syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
+		0);
+	EACH(t, n)
+	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 	return n;
 }
 
-static void release(struct hazptr_shared_node *node)
-{
-	free(node);
-}
+enum {
+	CALL,
+	FENCE,
+	OURS,
+	URCU,
+	CK,
+	IDLE_CALL,
+	IDLE_FENCE,
+	IDLE,
+	IDLE_URCU,
+	IDLE_CK,
+	BUSY_CALL,
+	BUSY_FENCE,
+	BUSY,
+	BUSY_URCU,
+	BUSY_CK
+};
 
-uint64_t refs_store_function(struct bench_task *t)
-{
-	uint64_t n;
-
-	for (n = 0; !n || bench_go(t); n += BENCH_TURNS) {
-		for (unsigned i = BENCH_TURNS; i; i--)
-			store(release);
-		look(n);
+#define BESIDE(called, by, does, n, helps)                                  \
+	{                                                                   \
+		.name = called, .scheme = &bench_##by, .job = BENCH_##does, \
+		.helped = n, .helper = BENCH_##helps,                       \
+		.task = BENCH_##does == BENCH_FENCE                         \
 	}
-	return n;
-}
-
-static uint64_t peak_ever(void)
-{
-	struct hazptr_stats stats = { .size = sizeof(stats) };
-
-	hazptr_domain_stats(NULL, &stats);
-	return stats.pending_peak;
-}
-
-void refs_store_begin(void)
-{
-	most = 0;
-	record = peak_ever();
-}
-
-/* The domain's own figure where this measurement made it. */
-uint64_t refs_store_end(void)
-{
-	uint64_t peak = peak_ever();
-
-	return peak > record ? peak : most;
-}
-
-enum { FLOOR, FREE, FREE_SO, FUNCTION, URCU, STD, BOOST };
+#define ALONE(called, by, does) BENCH_ROW(called, by, does)
+#define WITH_IDLE(called, by, does) BESIDE(called ", 2 idle", by, does, 2, REST)
+#define WITH_BUSY(called, by, does) BESIDE(called ", 1 busy", by, does, 1, READ)
 
 static const struct bench_row rows[] = {
-	[FLOOR] = BENCH_ROW("exchange, free by 1,000", bare_refs, STORE),
-	[FREE] = BENCH_ROW("hazptr, free", refs, STORE),
-	[FREE_SO] = BENCH_ROW_SO("hazptr (.so), free", refs, STORE),
-	[FUNCTION] = BENCH_ROW("hazptr, release function", refs, STORE_CALL),
-	[URCU] = BENCH_ROW("liburcu-memb, call_rcu", urcu_refs, STORE),
-	[STD] = BENCH_ROW("std::atomic<shared_ptr>", std, STORE),
-	[BOOST] = BENCH_ROW("boost::atomic_shared_ptr", boost, STORE),
+	[CALL] = BENCH_ROW_TASK(1, "membarrier(2)", bare, FENCE),
+	[FENCE] = BENCH_ROW_TASK(1, "hazptr_fence_heavy", hazptr, FENCE),
+	[OURS] = ALONE("hazptr_synchronize", hazptr, AWAIT),
+	[URCU] = ALONE("synchronize_rcu, memb", urcu, AWAIT),
+	[CK] = ALONE("ck_hp", ck, AWAIT),
+	[IDLE_CALL] = WITH_IDLE("membarrier(2)", bare, FENCE),
+	[IDLE_FENCE] = WITH_IDLE("hazptr_fence_heavy", hazptr, FENCE),
+	[IDLE] = WITH_IDLE("hazptr_synchronize", hazptr, AWAIT),
+	[IDLE_URCU] = WITH_IDLE("synchronize_rcu", urcu, AWAIT),
+	[IDLE_CK] = WITH_IDLE("ck_hp", ck, AWAIT),
+	[BUSY_CALL] = WITH_BUSY("membarrier(2)", bare, FENCE),
+	[BUSY_FENCE] = WITH_BUSY("hazptr_fence_heavy", hazptr, FENCE),
+	[BUSY] = WITH_BUSY("hazptr_synchronize", hazptr, AWAIT),
+	[BUSY_URCU] = WITH_BUSY("synchronize_rcu", urcu, AWAIT),
+	[BUSY_CK] = WITH_BUSY("ck_hp", ck, AWAIT),
 };
 
 static const struct bench_target targets[] = {
-	{ .row = FREE, .base = FLOOR, .limit = 1.2 },
-	{ .row = FREE, .base = URCU, .limit = 1.0 },
-	{ .row = FUNCTION, .base = URCU, .limit = 1.0 },
-	{ .row = FREE, .peak = true, .limit = 1.0 },
+	{ .row = IDLE, .base = IDLE_CALL, .limit = 1.2 },
 };
-
-static void w6_prepare(struct bench_table *t)
-{
-	struct hazptr_stats stats = { .size = sizeof(stats) };
-
-	hazptr_domain_stats(NULL, &stats);
-	t->bound = stats.max_retired + stats.slots;
-}
 
 struct bench_table bench_w6 = {
 	.name = "W6",
-	.title = "malloc + store + reclaim nodes of 64 bytes",
-	.unit = BENCH_NS_PROCESS,
+	.title = "store a new object, wait until the old one is free",
+	.unit = BENCH_NS_CLOCK,
 	.rows = rows,
 	.nrows = BENCH_COUNT(rows),
-	.base = FLOOR,
+	.base = CALL,
 	.targets = targets,
 	.ntargets = BENCH_COUNT(targets),
 	.threads = 1,
-	.peak = true,
-	.prepare = w6_prepare,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench/w5_held.c - W5h: many references at once
+ * bench/r1_held.c - R1h: many references at once
  *
  * So many are loaded, then all are dropped, the last one first; figures are
  * for one of them. A processor has 16 slots: of 32 that one thread holds, half
@@ -14,7 +14,8 @@ bench_inline uint64_t hold(struct bench_task *t, unsigned held)
 	struct hazptr_shared_node *node;
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		for (unsigned i = 0; i < held; i++) {
 			node = hazptr_thread_shared_load(
 				&ts[i], &bench_ref_hot.current);
@@ -56,7 +57,8 @@ bench_inline uint64_t count(struct bench_task *t, unsigned held)
 	struct hazptr_shared sp[32] = { { 0 } };
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		for (unsigned i = 0; i < held; i++) {
 			sp[i] = hazptr_sync_shared_load(&bench_ref_hot.current);
 			bench_use(ref_object_of(sp[i].node)->value);
@@ -96,8 +98,8 @@ static const struct bench_target targets[] = {
 	{ .row = HELD_32, .threads = 1, .base = COUNTED_1, .limit = 1.0 },
 };
 
-struct bench_table bench_w5h = {
-	.name = "W5h",
+struct bench_table bench_r1h = {
+	.name = "R1h",
 	.title = "thread_shared pointers held at once, for each of them",
 	.rows = rows,
 	.nrows = BENCH_COUNT(rows),
