@@ -31,6 +31,16 @@ ldd "$dir/app" | grep -q 'libhazptr[.]so[.]0 '
 	$(pkg-config --define-prefix --cflags hazptr) -pthread
 "$dir/static"
 
+# The command, where there was json-c; the bench is not installed with it.
+if [ -e "$build/tools/hazptr/hazptr" ]; then
+	"$dir/usr/bin/hazptr" info > "$dir/log"
+	grep -q '^  fence ' "$dir/log"
+	[ -e "$build/bench/hazptr-bench" ] ||
+		! "$dir/usr/bin/hazptr" bench W1 2> "$dir/log"
+	[ ! -e "$build/bench/hazptr-bench" ] ||
+		"$dir/usr/bin/hazptr" bench --help > "$dir/log"
+fi
+
 cat > "$dir/CMakeLists.txt" << 'END'
 cmake_minimum_required(VERSION 3.22)
 project(consumer LANGUAGES C)

@@ -1,0 +1,220 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# tools/hazptr/test.sh HAZPTR CASE SOURCE - one test of the command; exits 0 if
+# it passes, 77 if it cannot run here
+set -u
+
+hazptr=$1
+source=$3
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+unset HAZPTR_FENCE HAZPTR_FUTEX HAZPTR_FUTEX_WAKE HAZPTR_STATS
+
+failed=0
+
+fail()
+{
+	echo "FAIL: $*" >&2
+	failed=1
+}
+
+# expect STATUS TEXT ARGS...: the exit status, and a text in what is printed
+expect()
+{
+	status=$1 text=$2
+	shift 2
+	"$hazptr" "$@" >"$tmp/out" 2>&1
+	got=$?
+	[ "$got" -eq "$status" ] || fail "hazptr $*: exit $got, not $status"
+	has "$text"
+}
+
+has()
+{
+	grep -q -e "$1" "$tmp/out" || fail "no '$1' in: $(cat "$tmp/out")"
+}
+
+test_usage()
+{
+	version=$(sed -n 's/^project(hazptr VERSION \([0-9.]*\).*/\1/p' \
+		"$source/CMakeLists.txt")
+
+	expect 0 "^hazptr $version\$" --version
+	expect 0 '^usage: hazptr COMMAND' --help
+	expect 0 '^usage: hazptr info' info --help
+	expect 2 '^usage: hazptr COMMAND'
+	expect 2 'no such command: nothing' nothing
+	expect 2 'no such command: $' ''
+	expect 2 'no such option: --nothing' --nothing
+	expect 2 'takes no argument: --version' --version --json
+	expect 2 "hazptr info: unrecognized option '--xml'" info --xml
+	expect 2 'info takes no argument: now' info --json now
+	if "$hazptr" info 2>"$tmp/out" >/dev/full; then
+		fail "a full disk is no error"
+	fi
+	has 'standard output: No space left'
+}
+
+# What the text says, the object says; and nothing else.
+compare='
+import json, re, sys
+o = json.load(open(sys.argv[2]))
+title = {"in use": "in_use", "sizes, in bytes": "sizes"}
+text, section = {}, None
+for line in open(sys.argv[1]).read().splitlines()[1:]:
+    fact = re.fullmatch(r"  (\w+) +(.*?)(?: \((.*)\))?", line)
+    if fact:
+        text[section][fact[1]] = fact[2]
+        if fact[3]:
+            text[section][fact[1] + "_note"] = fact[3]
+    elif line:
+        section = title.get(line, line)
+        text[section] = {}
+version = open(sys.argv[1]).readline().split()[1]
+assert version == o.pop("version"), version
+assert list(text) == ["machine", "in_use", "sizes", "limits"], list(text)
+said = {s: {k: str(v) for k, v in o[s].items()} for s in o}
+assert text == said, (text, said)
+assert all(isinstance(v, int) and v > 0 for v in o["sizes"].values())
+'
+
+test_info()
+{
+	expect 0 '^  kernel  *Linux' info
+	for section in machine 'in use' 'sizes, in bytes' limits; do
+		has "^$section\$"
+	done
+	has '^  fence  *[a-z]* (.*)$'
+	has '^  slots  *per .* (.*)$'
+	cp "$tmp/out" "$tmp/text"
+	expect 0 '"machine": *{' info --json
+	cp "$tmp/out" "$tmp/json"
+	python3 -m json.tool "$tmp/json" >/dev/null || fail "bad JSON"
+	python3 -c "$compare" "$tmp/text" "$tmp/json" || fail "they differ"
+
+	# All public structs: those whose names do not end in an underscore.
+	sed -n 's/^struct \(hazptr_[a-z_]*[a-z]\) {$/\1/p' \
+		"$source"/include/hazptr/*.h | sort >"$tmp/structs"
+	sed -n '/^sizes/,/^$/s/^  \(hazptr_[a-z_]*\) .*/\1/p' "$tmp/text" |
+		sort >"$tmp/sizes"
+	[ -s "$tmp/structs" ] || fail "no structs found"
+	diff "$tmp/structs" "$tmp/sizes" >&2 || fail "other structs than these"
+}
+
+test_fence()
+{
+	for mode in full marker; do
+		HAZPTR_FENCE=$mode
+		export HAZPTR_FENCE
+		expect 0 "^  fence  *$mode (HAZPTR_FENCE says so)\$" info
+		has '^  membarrier  *not asked (HAZPTR_FENCE forbids'
+		has '^  slots  *per thread (the fence is not membarrier)$'
+	done
+	HAZPTR_FENCE=nothing
+	expect 0 'HAZPTR_FENCE: nothing: unknown value ignored' info
+	has '^  fence  *[a-z]* (the kernel '
+	unset HAZPTR_FENCE
+	GLIBC_TUNABLES=glibc.pthread.rseq=0 "$hazptr" info >"$tmp/out"
+	has '^  slots  *per thread ('
+	HAZPTR_FUTEX=count HAZPTR_FUTEX_WAKE=asymmetric "$hazptr" info \
+		>"$tmp/out"
+	has '^  futex_table  *count (HAZPTR_FUTEX says so)$'
+	has '^  futex_wake  *asymmetric (HAZPTR_FUTEX_WAKE says so)$'
+}
+
+# Neither a build tree nor, at first, an installation of it.
+test_nobench()
+{
+	mkdir -p "$tmp/bin" && cp "$hazptr" "$tmp/bin/hazptr" || exit 1
+	hazptr=$tmp/bin/hazptr
+	expect 1 'bench: cannot run .*/hazptr-bench: No such file' bench W1
+	has 'HAZPTR_BUILD_BENCH=ON'
+	there=$(sed -n 's/.*cannot run \(.*\): No such.*/\1/p' "$tmp/out")
+	mkdir -p "${there%/*}"
+	printf '#!/bin/sh\nprintf "<%%s>" "$@"\nexit 3\n' >"$there"
+	chmod +x "$there"
+	expect 3 '^<W1 W2><--peers><>$' bench 'W1 W2' --peers ''
+}
+
+# A small run; $* are more options.
+run()
+{
+	"$hazptr" bench W1 --rounds 1 --seconds 0.01 --threads 1 "$@" \
+		>"$tmp/out" 2>"$tmp/err"
+	got=$?
+	[ $got -eq 0 ] || fail "bench $*: exit $got: $(cat "$tmp/err")"
+}
+
+test_bench()
+{
+	expect 0 '^usage: hazptr-bench' bench --help
+	expect 2 'no such workload: W99' bench W99
+	expect 2 '--peers: no such peer: nobody' bench --peers nobody
+	expect 2 '--rounds: from 1 to' bench W1 --rounds 0
+	expect 1 "$tmp/no/file: No such file" bench W1 --json "$tmp/no/file"
+
+	run --json "$tmp/json"
+	has '^W1  '
+	has '  hazptr, fresh guard  '
+	has '^The threads had a processor for '
+	python3 -m json.tool "$tmp/json" >/dev/null || fail "bad JSON"
+	python3 -c '
+import json, sys
+o = json.load(open(sys.argv[1]))
+rows = {r["row"]: r for t in o["tables"] for r in t["rows"]}
+assert [t["name"] for t in o["tables"]] == ["W1"], o["tables"]
+assert all(t["targets"] for t in o["tables"])
+r = rows["hazptr, fresh guard"]
+assert r["median"] > 0 and r["ratio"] > 0 and len(r["samples"]) == 1, r
+peers = [r for r in rows.values() if "median" in r
+         and r["scheme"] not in ("hazptr", "unprotected")]
+if peers:
+    best = min(peers, key=lambda r: r["median"])
+    assert r["best_peer"] == best["row"], (r, best)
+    assert best["peer_ratio"] == 1, best
+assert "best_peer" not in rows["bare load and dereference"]
+' "$tmp/json" || fail "JSON: $(cat "$tmp/json")"
+
+	run --peers ck
+	has '  ck_hp '
+	has '  bare load and dereference '
+	has '  hazptr, fresh guard '
+	! grep -q 'liburcu-memb,\|libcds HP' "$tmp/out" ||
+		fail "more peers than ck: $(cat "$tmp/out")"
+}
+
+# The name of the directory is nobody's command.
+test_plot()
+{
+	mkdir "$tmp/empty"
+	(PATH=$tmp/empty; exec "$hazptr" bench W1 --plot "$tmp/none") \
+		>"$tmp/out" 2>&1
+	got=$?
+	[ $got -eq 1 ] || fail "no gnuplot: exit $got, not 1"
+	has 'cannot run gnuplot: No such file'
+	if ! command -v gnuplot >/dev/null; then
+		echo "SKIP: no gnuplot"
+		exit $((failed ? 1 : 77))
+	fi
+	cd "$tmp" || exit 1
+	for dir in '$(touch caught)' "a'; touch caught; '" "a\`touch caught\`" \
+		"a'; system('touch caught'); '" 'a b'; do
+		run --plot "$dir"
+		[ -s "$dir/W1-1.png" ] || fail "nothing in $dir"
+	done
+	for suffix in dat svg png; do
+		[ -s "$dir/W1-1.$suffix" ] || fail "no W1-1.$suffix"
+	done
+	grep -q '^"hazptr, fresh guard" [0-9.]* [0-9.]* [0-9.]* ' \
+		"$dir/W1-1.dat" || fail "no data of ours"
+	grep -q 'hazptr, fresh guard' "$dir/W1-1.svg" || fail "no bar of ours"
+	[ -z "$(find "$tmp" -name caught)" ] || fail "a shell has seen the name"
+	expect 1 'Not a directory' bench W1 --plot "$dir/W1-1.dat"
+}
+
+case $2 in
+usage | info | fence | nobench | bench | plot) "test_$2" ;;
+*) echo "test.sh: no case $2" >&2; exit 2 ;;
+esac
+exit $failed
