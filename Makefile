@@ -37,7 +37,9 @@ check-full: check
 bench:
 	@scripts/deps --bench
 	@$(call build,release)
-	@build/release/bench/hazptr-bench
+	@build/release/bench/hazptr-bench --rounds 5 --seconds 0.1 \
+		--json build/bench.json \
+		$$(command -v gnuplot > /dev/null && echo --plot build/charts)
 
 lint:
 	@status=0; \

@@ -139,11 +139,11 @@ static const struct bench_row w1_rows[] = {
 };
 
 static const struct bench_target w1_targets[] = {
-	{ .row = FRESH, .base = RAW, .limit = 2.8 },
-	{ .row = FRESH, .base = URCU, .limit = 1.1 },
+	{ .row = FRESH, .base = RAW, .limit = 2.6 },
+	{ .row = FRESH, .base = URCU, .limit = 1.0 },
 	{ .row = KEPT, .base = RAW, .limit = 2.0 },
-	{ .row = FRESH_SO, .base = RAW, .limit = 2.8 },
-	{ .row = FRESH_SO, .base = URCU, .limit = 1.1 },
+	{ .row = FRESH_SO, .base = RAW, .limit = 2.6 },
+	{ .row = FRESH_SO, .base = URCU, .limit = 1.0 },
 	{ .row = KEPT_SO, .base = RAW, .limit = 2.0 },
 };
 

@@ -136,7 +136,7 @@ static const struct bench_row w2_rows[] = {
 };
 
 static const struct bench_target w2_targets[] = {
-	{ .row = OURS_PACED, .base = OURS, .limit = 1.15 },
+	{ .row = OURS_PACED, .base = OURS, .limit = 1.1 },
 };
 
 struct bench_table bench_w2 = {
@@ -167,8 +167,8 @@ static const struct bench_row w2f_rows[] = {
 };
 
 static const struct bench_target w2f_targets[] = {
-	{ .row = FLAT, .base = FLAT_CK, .limit = 1.3, .at_least = true },
-	{ .row = FLAT, .base = FLAT_CDS, .limit = 1.3, .at_least = true },
+	{ .row = FLAT, .base = FLAT_CK, .limit = 1.5, .at_least = true },
+	{ .row = FLAT, .base = FLAT_CDS, .limit = 1.5, .at_least = true },
 };
 
 struct bench_table bench_w2f = {

@@ -192,6 +192,10 @@ static const struct bench_row w3_rows[] = {
 };
 
 static const struct bench_target w3_targets[] = {
+	{ .row = FREE, .threads = 1, .base = CK, .limit = 1.0 },
+	{ .row = FREE, .threads = 2, .base = CK, .limit = 1.0 },
+	{ .row = FREE, .threads = 1, .base = URCU, .limit = 0.2 },
+	{ .row = FREE, .threads = 2, .base = URCU, .limit = 0.2 },
 	{ .row = INLINE, .threads = 1, .base = BENCH_BASE, .limit = 1.5 },
 	{ .row = FREE, .threads = 1, .base = BENCH_BASE, .limit = 1.5 },
 	{ .row = INLINE,
