@@ -151,7 +151,7 @@ struct bench_scheme {
 };
 
 extern const struct bench_scheme bench_bare, bench_hazptr, bench_urcu, bench_ck,
-	bench_cds, bench_epoch;
+	bench_cds, bench_epoch, bench_mutex, bench_rwlock, bench_count;
 /* References: ours, a bare count, and the peers. */
 extern const struct bench_scheme bench_refs, bench_bare_refs, bench_urcu_refs,
 	bench_std, bench_boost;

@@ -120,7 +120,10 @@ enum {
 	URCU_CALL,
 	CK,
 	CDS,
-	CDS_KEPT
+	CDS_KEPT,
+	MUTEX,
+	RWLOCK,
+	COUNT
 };
 
 static const struct bench_row w1_rows[] = {
@@ -136,6 +139,9 @@ static const struct bench_row w1_rows[] = {
 	[CK] = BENCH_ROW("ck_hp", ck, READ),
 	[CDS] = BENCH_ROW("libcds HP, fresh guard", cds, READ),
 	[CDS_KEPT] = BENCH_ROW("libcds HP, guard kept", cds, READ_KEPT),
+	[MUTEX] = BENCH_ROW("pthread mutex", mutex, READ),
+	[RWLOCK] = BENCH_ROW("pthread rwlock", rwlock, READ),
+	[COUNT] = BENCH_ROW("shared count", count, READ),
 };
 
 static const struct bench_target w1_targets[] = {
