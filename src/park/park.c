@@ -14,7 +14,6 @@
 #include "park.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #define FAIR_NS 1000000u
 /*

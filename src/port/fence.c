@@ -78,18 +78,22 @@ int hazptr_fence_choose_slow_(void)
 	return chosen;
 }
 
-void hazptr_fence_heavy(void)
+static void fence_by(int command)
 {
-	if (hazptr_fence_mode() != HAZPTR_FENCE_MEMBARRIER) {
-		hazptr_fence_(seq_cst); /* order FM4: FM3 */
-		return;
-	}
 	hazptr_fence_(seq_cst); /* order FM4: before the others'; FM3 */
-	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED))
+	if (membarrier(command))
 		hazptr_die_("hazptr_fence_heavy", NULL,
 			    "the kernel refuses the membarrier that it granted "
 			    "before; set HAZPTR_FENCE=full");
 	hazptr_fence_(seq_cst); /* order FM4: after the others'; FM3 */
+}
+
+void hazptr_fence_heavy(void)
+{
+	if (hazptr_fence_mode() == HAZPTR_FENCE_MEMBARRIER)
+		fence_by(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+	else
+		hazptr_fence_(seq_cst); /* order FM4: FM3 */
 }
 
 /* False: not in this mode, or not by this kernel. */
@@ -108,12 +112,7 @@ bool hazptr_fence_rseq_register_(void)
 
 void hazptr_fence_rseq_(void)
 {
-	hazptr_fence_(seq_cst); /* order FM4: before the others'; FM3 */
-	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ))
-		hazptr_die_("hazptr_fence_heavy", NULL,
-			    "the kernel refuses the membarrier that it granted "
-			    "before; set HAZPTR_FENCE=full");
-	hazptr_fence_(seq_cst); /* order FM4: after the others'; FM3 */
+	fence_by(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
 }
 
 /*

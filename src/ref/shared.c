@@ -77,7 +77,10 @@ hazptr_sync_shared_load_slow_(const struct hazptr_sync_shared *ssp)
 	HAZPTR_GUARD(guard);
 	uint64_t old;
 
-	while ((node = hazptr_protect(&guard, &ssp->node))) {
+	for (;;) {
+		node = hazptr_protect(&guard, &ssp->node);
+		if (!node)
+			return NULL;
 		/* order SP1: before the guard is released; pairs with SP6 */
 		old = hazptr_load_(&node->counts, relaxed);
 		do {
@@ -93,7 +96,6 @@ hazptr_sync_shared_load_slow_(const struct hazptr_sync_shared *ssp)
 		if (references(old) && !(old & DEAD))
 			return node;
 	}
-	return NULL;
 }
 
 static struct hazptr_shared_node *swap(struct hazptr_sync_shared *ssp,
