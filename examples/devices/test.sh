@@ -2,35 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # devices/test.sh DEVICES CASE - one test of the program; exits 0 if it passes
-set -u
-
-devices=$1
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-
-failed=0
-
-fail()
-{
-	echo "FAIL: $*" >&2
-	failed=1
-}
-
-# expect STATUS TEXT ARGS...: the exit status, and a text in what is printed
-expect()
-{
-	status=$1 text=$2
-	shift 2
-	"$devices" "$@" >"$tmp/out" 2>&1
-	got=$?
-	[ "$got" -eq "$status" ] || fail "devices $*: exit $got, not $status"
-	has "$text"
-}
-
-has()
-{
-	grep -q -e "$1" "$tmp/out" || fail "no '$1' in: $(cat "$tmp/out")"
-}
+. "$(dirname "$0")/../../tests/expect.sh"
 
 test_usage()
 {
@@ -68,7 +40,7 @@ test_run()
 # A check that cannot fail is no check: this run must be caught, if it lives.
 test_careless()
 {
-	"$devices" --careless --seconds 1.2 --rounds 1 --threads 3 \
+	"$program" --careless --seconds 1.2 --rounds 1 --threads 3 \
 		>"$tmp/out" 2>&1
 	got=$?
 	[ "$got" -ne 0 ] || fail "use after free was not found"

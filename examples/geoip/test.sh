@@ -2,31 +2,13 @@
 # SPDX-License-Identifier: MIT
 #
 # geoip/test.sh GEOIP CASE - one test of the program; exits 0 when it passes
-set -u
-
-geoip=$1
+. "$(dirname "$0")/../../tests/expect.sh"
 sample=$(dirname "$0")
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
 
-failed=0
-
-fail()
+# has TEXT: what is expected here is no pattern
+has()
 {
-	echo "FAIL: $*" >&2
-	failed=1
-}
-
-# expect STATUS TEXT ARGS...: the exit status, and a text in what is printed
-expect()
-{
-	status=$1 text=$2
-	shift 2
-	"$geoip" "$@" >"$tmp/out" 2>&1
-	got=$?
-	[ "$got" -eq "$status" ] || fail "geoip $*: exit $got, not $status"
-	grep -qF -e "$text" "$tmp/out" ||
-		fail "geoip $*: no '$text' in: $(cat "$tmp/out")"
+	grep -qF -e "$1" "$tmp/out" || fail "no '$1' in: $(cat "$tmp/out")"
 }
 
 # bad CONTENT WHERE WHAT: such a file is refused, for this reason
@@ -127,7 +109,7 @@ test_run()
 test_reload()
 {
 	cp "$sample/sample4.txt" "$tmp/table" && : >"$tmp/out" || exit 1
-	"$geoip" "$tmp/table" --seconds 2 --rounds 1 --reloads 100 >"$tmp/out" 2>&1 &
+	"$program" "$tmp/table" --seconds 2 --rounds 1 --reloads 100 >"$tmp/out" 2>&1 &
 	pid=$!
 	await "loaded $tmp/table"
 	sleep .1
@@ -158,7 +140,7 @@ replace()
 # A check that cannot fail is no check: this run must be caught, if it lives.
 test_careless()
 {
-	"$geoip" "$sample/sample4.txt" --careless --rounds 1 --seconds 2 \
+	"$program" "$sample/sample4.txt" --careless --rounds 1 --seconds 2 \
 		--reloads $flat_out >"$tmp/out" 2>&1
 	got=$?
 	[ "$got" -ne 0 ] || fail "use after free was not found"

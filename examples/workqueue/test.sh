@@ -3,36 +3,8 @@
 #
 # workqueue/test.sh WORKQUEUE CASE SOURCE - one test of the program, on the
 # documents in SOURCE; exits 0 if it passes
-set -u
-
-workqueue=$1
+. "$(dirname "$0")/../../tests/expect.sh"
 source=$3
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-
-failed=0
-
-fail()
-{
-	echo "FAIL: $*" >&2
-	failed=1
-}
-
-# expect STATUS TEXT ARGS...: the exit status, and a text in what is printed
-expect()
-{
-	status=$1 text=$2
-	shift 2
-	"$workqueue" "$@" >"$tmp/out" 2>&1
-	got=$?
-	[ "$got" -eq "$status" ] || fail "workqueue $*: exit $got, not $status"
-	has "$text"
-}
-
-has()
-{
-	grep -q -e "$1" "$tmp/out" || fail "no '$1' in: $(cat "$tmp/out")"
-}
 
 test_usage()
 {

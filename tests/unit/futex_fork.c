@@ -6,21 +6,6 @@
 
 static uint32_t word, other;
 
-#define in_child(body)                                                         \
-	do {                                                                   \
-		pid_t child_ = fork();                                         \
-		int status_ = 0;                                               \
-		if (!child_) {                                                 \
-			alarm(60);                                             \
-			body;                                                  \
-			_exit(0);                                              \
-		}                                                              \
-		assert_true(child_ > 0);                                       \
-		assert_true(waitpid(child_, &status_, 0) > 0);                 \
-		if (status_)                                                   \
-			fail_msg("the child's status: %x", (unsigned)status_); \
-	} while (0)
-
 /* TSan does not know a child's threads; ASan's locks are as fork met them. */
 #define skip_without_fork()         \
 	do {                        \

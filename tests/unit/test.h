@@ -290,6 +290,22 @@ static inline void test_misuse(void **state)
 			(void *)(name_ "\0" call_)         \
 	}
 
+/* Runs @body in a child of fork, which dies when it takes too long. */
+#define in_child(body)                                                         \
+	do {                                                                   \
+		pid_t child_ = fork();                                         \
+		int status_ = 0;                                               \
+		if (!child_) {                                                 \
+			alarm(60);                                             \
+			body;                                                  \
+			_exit(0);                                              \
+		}                                                              \
+		assert_true(child_ > 0);                                       \
+		assert_true(waitpid(child_, &status_, 0) > 0);                 \
+		if (status_)                                                   \
+			fail_msg("the child's status: %x", (unsigned)status_); \
+	} while (0)
+
 /* Items */
 
 struct item {

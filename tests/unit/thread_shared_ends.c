@@ -322,21 +322,6 @@ static void ends_somehow(void **state)
 
 /* Fork */
 
-#define in_child(body)                                                         \
-	do {                                                                   \
-		pid_t child_ = fork();                                         \
-		int status_ = 0;                                               \
-		if (!child_) {                                                 \
-			alarm(60);                                             \
-			body;                                                  \
-			_exit(0);                                              \
-		}                                                              \
-		assert_true(child_ > 0);                                       \
-		assert_true(waitpid(child_, &status_, 0) > 0);                 \
-		if (status_)                                                   \
-			fail_msg("the child's status: %x", (unsigned)status_); \
-	} while (0)
-
 #define skip_without_fork()                                \
 	do { /* it does not know the threads of a child */ \
 		if (TEST_TSAN)                             \

@@ -3,37 +3,9 @@
 #
 # tools/hazptr/test.sh HAZPTR CASE SOURCE - one test of the command; exits 0 if
 # it passes, 77 if it cannot run here
-set -u
-
-hazptr=$1
+. "$(dirname "$0")/../../tests/expect.sh"
 source=$3
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
 unset HAZPTR_FENCE HAZPTR_FUTEX HAZPTR_FUTEX_WAKE HAZPTR_STATS
-
-failed=0
-
-fail()
-{
-	echo "FAIL: $*" >&2
-	failed=1
-}
-
-# expect STATUS TEXT ARGS...: the exit status, and a text in what is printed
-expect()
-{
-	status=$1 text=$2
-	shift 2
-	"$hazptr" "$@" >"$tmp/out" 2>&1
-	got=$?
-	[ "$got" -eq "$status" ] || fail "hazptr $*: exit $got, not $status"
-	has "$text"
-}
-
-has()
-{
-	grep -q -e "$1" "$tmp/out" || fail "no '$1' in: $(cat "$tmp/out")"
-}
 
 test_usage()
 {
@@ -50,7 +22,7 @@ test_usage()
 	expect 2 'takes no argument: --version' --version --json
 	expect 2 "hazptr info: unrecognized option '--xml'" info --xml
 	expect 2 'info takes no argument: now' info --json now
-	if "$hazptr" info 2>"$tmp/out" >/dev/full; then
+	if "$program" info 2>"$tmp/out" >/dev/full; then
 		fail "a full disk is no error"
 	fi
 	has 'standard output: No space left'
@@ -115,9 +87,9 @@ test_fence()
 	expect 0 'HAZPTR_FENCE: nothing: unknown value ignored' info
 	has '^  fence  *[a-z]* (the kernel '
 	unset HAZPTR_FENCE
-	GLIBC_TUNABLES=glibc.pthread.rseq=0 "$hazptr" info >"$tmp/out"
+	GLIBC_TUNABLES=glibc.pthread.rseq=0 "$program" info >"$tmp/out"
 	has '^  slots  *per thread ('
-	HAZPTR_FUTEX=count HAZPTR_FUTEX_WAKE=asymmetric "$hazptr" info \
+	HAZPTR_FUTEX=count HAZPTR_FUTEX_WAKE=asymmetric "$program" info \
 		>"$tmp/out"
 	has '^  futex_table  *count (HAZPTR_FUTEX says so)$'
 	has '^  futex_wake  *asymmetric (HAZPTR_FUTEX_WAKE says so)$'
@@ -126,7 +98,7 @@ test_fence()
 # Neither a build tree nor, at first, an installation of it.
 test_nobench()
 {
-	mkdir -p "$tmp/bin" && cp "$hazptr" "$tmp/bin/hazptr" || exit 1
+	mkdir -p "$tmp/bin" && cp "$program" "$tmp/bin/hazptr" || exit 1
 	hazptr=$tmp/bin/hazptr
 	expect 1 'bench: cannot run .*/hazptr-bench: No such file' bench W1
 	has 'HAZPTR_BUILD_BENCH=ON'
@@ -140,7 +112,7 @@ test_nobench()
 # A small run; $* are more options.
 run()
 {
-	"$hazptr" bench W1 --rounds 1 --seconds 0.01 --threads 1 "$@" \
+	"$program" bench W1 --rounds 1 --seconds 0.01 --threads 1 "$@" \
 		>"$tmp/out" 2>"$tmp/err"
 	got=$?
 	[ $got -eq 0 ] || fail "bench $*: exit $got: $(cat "$tmp/err")"
@@ -188,7 +160,7 @@ assert "best_peer" not in rows["bare load and dereference"]
 test_plot()
 {
 	mkdir "$tmp/empty"
-	(PATH=$tmp/empty; exec "$hazptr" bench W1 --plot "$tmp/none") \
+	(PATH=$tmp/empty; exec "$program" bench W1 --plot "$tmp/none") \
 		>"$tmp/out" 2>&1
 	got=$?
 	[ $got -eq 1 ] || fail "no gnuplot: exit $got, not 1"
