@@ -11,7 +11,7 @@ build = cmake --preset $(1) > /dev/null && \
 
 help:
 	@echo "make demo        the geoip service on a real table, 20 s"
-	@echo "make check       build, lint and quick tests, about a minute"
+	@echo "make check       build, lint and quick tests, two minutes"
 	@echo "make check-full  sanitizers, valgrind, compilers, models: long"
 	@echo "make bench       the tables of the README, with the peers"
 	@echo "make lint        labels, layers, limits, symbols, style"

@@ -23,7 +23,8 @@
  * be freed once nobody waits any more, so also right after a broadcast: who
  * has been woken does not look at it.
  *
- * Source: M. M. Swift's and others' "wait morphing"; parking_lot's form of it.
+ * Source: U. Drepper, "Futexes Are Tricky", on the requeue of a broadcast;
+ * known as wait morphing; parking_lot's form of it.
  */
 #ifndef HAZPTR_COND_H
 #define HAZPTR_COND_H

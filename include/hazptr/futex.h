@@ -25,7 +25,8 @@
  * What keeps a table alive while a thread looks into it and another replaces
  * it is a hazard guard, so no shared count is written. HAZPTR_FUTEX=count in
  * the environment takes a counted reference instead (the first scheme of the
- * Linux kernel, kept to compare with).
+ * Linux kernel, kept to compare with). HAZPTR_FUTEX_WAKE=asymmetric takes the
+ * fence out of the wake, and puts a membarrier into each wait that sleeps.
  *
  * Private. An address means this process; memory that is shared with others
  * does not connect them, and NUMA nodes are not told apart. A word is not

@@ -86,7 +86,9 @@ struct hazptr_unparked {
 	int unparked;	/* threads that will be woken */
 	int requeued;	/* threads that were moved to the other key */
 	bool have_more; /* others wait at the (first) key */
-	bool be_fair;	/* the woken one has waited for more than 1 ms */
+	/* the woken one has waited for more than 1 ms; said no more than once
+	 * in 0.5 ms of all keys that share a bucket */
+	bool be_fair;
 };
 
 /**
