@@ -99,7 +99,7 @@ test_fence()
 test_nobench()
 {
 	mkdir -p "$tmp/bin" && cp "$program" "$tmp/bin/hazptr" || exit 1
-	hazptr=$tmp/bin/hazptr
+	program=$tmp/bin/hazptr
 	expect 1 'bench: cannot run .*/hazptr-bench: No such file' bench W1
 	has 'HAZPTR_BUILD_BENCH=ON'
 	there=$(sed -n 's/.*cannot run \(.*\): No such.*/\1/p' "$tmp/out")
