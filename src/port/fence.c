@@ -78,14 +78,15 @@ int hazptr_fence_choose_slow_(void)
 	return chosen;
 }
 
+/* The call is a full fence of the calling thread, too. */
 static void fence_by(int command)
 {
-	hazptr_fence_(seq_cst); /* order FM4: before the others'; FM3 */
+	hazptr_compiler_fence_(); /* order FM4: before the others'; FM3 */
 	if (membarrier(command))
 		hazptr_die_("hazptr_fence_heavy", NULL,
 			    "the kernel refuses the membarrier that it granted "
 			    "before; set HAZPTR_FENCE=full");
-	hazptr_fence_(seq_cst); /* order FM4: after the others'; FM3 */
+	hazptr_compiler_fence_(); /* order FM4: after the others'; FM3 */
 }
 
 void hazptr_fence_heavy(void)
