@@ -21,7 +21,7 @@ static bool holds(const struct wanted *w, uintptr_t value)
 {
 	size_t i;
 
-	for (i = 0; value && i < w->n; i++)
+	for (i = 0; i < w->n; i++)
 		if (value == (uintptr_t)w->objects[i])
 			return true;
 	return false;
@@ -38,14 +38,13 @@ static void check_own(const struct wanted *w, const struct hazptr_record_ *r,
 			    "a guard of the calling thread holds it");
 }
 
-static int wait_slot(const struct wanted *w, struct hazptr_record_ *r, int i)
+/* It held one of them: until it holds another object, or none. */
+static int wait_slot(const struct wanted *w, struct hazptr_record_ *r, int i,
+		     uintptr_t first)
 {
 	bool marker = hazptr_fence_mode() == HAZPTR_FENCE_MARKER;
 	struct hazptr_backoff backoff = { 0 };
-	uintptr_t first = slot_read(&r->slots[i], marker);
 
-	if (!holds(w, first))
-		return 0;
 	/* order ST2: a flag that the owner sets; pairs with ST2 */
 	check_own(w, r, first,
 		  hazptr_load_(&r->slots[i].value, relaxed) & SLOT_DETACHED);
@@ -53,6 +52,23 @@ static int wait_slot(const struct wanted *w, struct hazptr_record_ *r, int i)
 		if (hazptr_now_() >= w->deadline)
 			return -ETIMEDOUT;
 		hazptr_backoff_(&backoff, w->deadline);
+	}
+	return 0;
+}
+
+static int wait_slots(const struct wanted *w, struct hazptr_record_ *r,
+		      bool marker)
+{
+	uintptr_t value;
+	int error, i;
+
+	for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++) {
+		value = slot_read(&r->slots[i], marker);
+		if (hazptr_likely_(!value) || !holds(w, value))
+			continue;
+		error = wait_slot(w, r, i, value);
+		if (error)
+			return error;
 	}
 	return 0;
 }
@@ -69,7 +85,7 @@ static void look(struct hazptr_guard *g, void *arg)
 	/* order HP8: uses of what stood there are done; HP6, HP2 */
 	uintptr_t value = hazptr_load_(&g->own.value, acquire);
 
-	if (!holds(s->wanted, value))
+	if (!value || !holds(s->wanted, value))
 		return;
 	check_own(s->wanted, s->record, value, g->held & DETACHED);
 	s->found = true;
@@ -99,13 +115,13 @@ static int wait_all(const struct wanted *w)
 {
 	struct record_iterator it;
 	struct hazptr_record_ *r;
-	int error = 0, i;
+	bool marker = hazptr_fence_mode() == HAZPTR_FENCE_MARKER;
+	int error = 0;
 
 	hazptr_fence_heavy(); /* order HP7: HP3, HP4, HP10, OV3 */
 	for (r = hazptr_record_first_(&it); r && !error;
 	     r = hazptr_record_next_(&it))
-		for (i = 0; i < HAZPTR_CONTEXT_SLOTS && !error; i++)
-			error = wait_slot(w, r, i);
+		error = wait_slots(w, r, marker);
 	/* order OV4: after the slots, after HP7; pairs with OV1, OV6 */
 	if (error || !hazptr_load_(&hazptr_overflows_, acquire))
 		return error;
