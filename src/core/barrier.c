@@ -102,6 +102,22 @@ void hazptr_grace_(const struct hazptr_record_ *self,
 	}
 }
 
+/*
+ * All that was retired before stands in the shared lists, or is freed: the
+ * lanes are taken, and what their owners scan themselves, and find held, goes
+ * there before they end (PS1).
+ */
+void hazptr_gather_(const struct hazptr_record_ *self, struct hazptr_domain *d)
+{
+	struct record_iterator it;
+	struct hazptr_record_ *r;
+
+	hazptr_lanes_take_all_(d);
+	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
+		if (r != self)
+			wait_activity(&r->freeing, d);
+}
+
 /* The calling thread's record; without memory one that others do not see. */
 static struct hazptr_record_ *enter(const char *call, const void *object,
 				    struct hazptr_record_ *stand_in)
@@ -123,7 +139,7 @@ void hazptr_barrier_cohort_(struct hazptr_cohort *c, const char *call)
 	struct hazptr_domain *d = c->domain;
 	struct barrier b;
 
-	hazptr_lanes_take_all_(d);
+	hazptr_gather_(r, d);
 	hazptr_lock_(&d->scan_lock);
 	enter_line(&b, c);
 	hazptr_unlock_(&d->scan_lock);
@@ -163,7 +179,7 @@ void hazptr_barrier(struct hazptr_domain *domain)
 	uint64_t after = 0, upto;
 	struct barrier b;
 
-	hazptr_lanes_take_all_(d);
+	hazptr_gather_(r, d);
 	/* order ST1: cohorts made before this call; pairs with ST1 */
 	upto = hazptr_load_(&d->serial, relaxed);
 	while (enter_next(&b, d, &after, upto))

@@ -10,7 +10,8 @@
  *	line	a cohort's retired objects in the order of their scans
  *	ready	objects that no guard keeps, waiting for their function
  *
- * An object goes lane -> retired -> line -> freed, or ready -> function.
+ * An object goes lane -> retired -> line -> freed, or ready -> function. From
+ * a lane that is full its owner frees, or makes ready, what no reader holds.
  *
  * Locks, in the order in which they are taken: hazptr_domains.lock,
  * domain.scan_lock (several: in list order), snapshot, registry, lanes,
@@ -114,6 +115,8 @@ struct hazptr_record_ {
 	int thread;	    /* the kernel's number of the owner */
 	int exit_rounds;    /* how often its exit hook has run */
 	struct activity freeing;
+	struct hazptr_head *own; /* from a lane; scanned while `freeing` */
+	struct hazptr_cohort *own_cohort;
 	struct activity running;
 	struct hazptr_cohort *running_cohort;
 	long unaccounted;	   /* functions called since the last account */
@@ -229,6 +232,8 @@ void hazptr_ring_check_(struct ring_check *c, const struct hazptr_head *head);
 void hazptr_retire_async_(struct hazptr_cohort *c, struct hazptr_head *head);
 void hazptr_retired_push_(struct hazptr_cohort *c, struct hazptr_head *first,
 			  struct hazptr_head *last, size_t n);
+void hazptr_retired_link_(struct hazptr_cohort *c, struct hazptr_head *first,
+			  struct hazptr_head *last);
 void hazptr_lanes_leave_(struct hazptr_record_ *r);
 bool hazptr_lanes_hold_(const struct hazptr_record_ *r,
 			const struct hazptr_domain *d);
@@ -242,11 +247,16 @@ void hazptr_lanes_adopt_(struct hazptr_record_ *r);
 size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
 		    size_t n);
 struct hazptr_head **hazptr_line_end_(struct hazptr_cohort *c);
-void hazptr_mark_(struct hazptr_domain *d);
+void hazptr_scan_own_(struct hazptr_record_ *r);
 void hazptr_free_all_(struct hazptr_record_ *r);
 
 /* snapshot.c */
-void hazptr_snapshot_take_(struct hazptr_domain *const *d, size_t n);
+/* Whose lists are to be marked when the table is full, and how. */
+struct snapshot_user {
+	void (*mark)(const void *lists);
+	const void *lists;
+};
+void hazptr_snapshot_take_(struct snapshot_user *user);
 bool hazptr_snapshot_has_(uintptr_t object);
 void hazptr_snapshot_reserve_(size_t slots);
 void hazptr_snapshot_lock_(void);
@@ -257,6 +267,7 @@ bool hazptr_run_after_(struct hazptr_cohort *c, struct hazptr_head *head);
 void hazptr_activity_begin_(struct activity *a, struct hazptr_domain *d);
 void hazptr_activity_end_(struct activity *a);
 void hazptr_run_ready_(struct hazptr_record_ *r, struct hazptr_domain *d);
+void hazptr_run_where_due_(struct hazptr_record_ *r, struct hazptr_domain *d);
 size_t hazptr_pass_(struct hazptr_record_ *r, struct hazptr_domain *d);
 static inline bool hazptr_is_running_(const struct hazptr_record_ *r)
 {
@@ -269,6 +280,7 @@ struct barrier {
 	struct hazptr_record_ *owner;
 	uint32_t done;
 };
+void hazptr_gather_(const struct hazptr_record_ *self, struct hazptr_domain *d);
 void hazptr_grace_(const struct hazptr_record_ *self,
 		   const struct hazptr_domain *d);
 void hazptr_barrier_cohort_(struct hazptr_cohort *c, const char *call);

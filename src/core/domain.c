@@ -182,7 +182,7 @@ static bool leave_domain(struct hazptr_cohort *c)
 	struct hazptr_cohort **link = &d->cohorts;
 	bool empty;
 
-	hazptr_lanes_take_all_(d);
+	hazptr_gather_(hazptr_self_.own, d);
 	hazptr_lock_(&d->scan_lock);
 	/* order RT1: nobody retires into it any more; pairs with RT2 */
 	empty = !c->line && !c->ready && !hazptr_load_(&c->retired, relaxed);

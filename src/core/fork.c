@@ -67,9 +67,10 @@ static void retire_again(struct hazptr_cohort *c, struct hazptr_head *head)
 static void take_over_work(struct hazptr_record_ *r)
 {
 	hazptr_free_all_(r);
+	retire_again(r->own_cohort, r->own);
 	retire_again(r->running_cohort, r->running.list);
 	retire_again(&hazptr_references_, r->chain);
-	r->running.list = r->chain = NULL;
+	r->own = r->running.list = r->chain = NULL;
 	r->unaccounted = 0;
 	r->freeing.seq = r->running.seq = 0;
 }

@@ -178,14 +178,19 @@ void hazptr_run_ready_(struct hazptr_record_ *r, struct hazptr_domain *d)
 	} while (more);
 }
 
-/* Scan, and have the functions run where the policy says. */
-size_t hazptr_pass_(struct hazptr_record_ *r, struct hazptr_domain *d)
+/* Functions are ready: the policy says where they run. */
+void hazptr_run_where_due_(struct hazptr_record_ *r, struct hazptr_domain *d)
 {
-	size_t left = hazptr_scan_(r, &d, 1);
-
 	if (d->policy != HAZPTR_RECLAIM_BACKGROUND)
 		hazptr_run_ready_(r, d);
 	else if (hazptr_load_(&d->ready, relaxed) > 0) /* order ST1: ST1 */
 		hazptr_background_kick_(d);
+}
+
+size_t hazptr_pass_(struct hazptr_record_ *r, struct hazptr_domain *d)
+{
+	size_t left = hazptr_scan_(r, &d, 1);
+
+	hazptr_run_where_due_(r, d);
 	return left;
 }

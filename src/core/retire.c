@@ -18,6 +18,11 @@
  * its object on the cohort's shared list instead; a taker that sees the owner
  * comes back later. models/spin/lane.pml has both fences removed in turn.
  *
+ * When the lane is full, its owner takes the list itself and scans it, beside
+ * others' scans. From before it takes the list until all is freed, or stands in
+ * the shared list, its record says so (PS1), and a barrier waits for that
+ * before it places its marker. models/spin/private.pml.
+ *
  * The taker's heavy fence does not serve for the scan that follows: the
  * owner's unlink may have been in its store buffer still when the fence ran on
  * a reader's processor. A scan has a heavy fence of its own (HP7).
@@ -34,6 +39,7 @@
 
 #define MANUAL_QUOTA 64
 #define LEND_NS 1000000u
+#define OWN_MIN 64u
 
 static struct hazptr_lock taking;
 
@@ -112,24 +118,48 @@ static void raise_peak(struct hazptr_domain *d)
 			break;
 }
 
-/* A chain of n objects, for which room is reserved. */
-void hazptr_retired_push_(struct hazptr_cohort *c, struct hazptr_head *first,
-			  struct hazptr_head *last, size_t n)
+static void count_retired(struct hazptr_domain *d, size_t n)
 {
-	struct hazptr_domain *d = c->domain;
-	struct hazptr_head *old;
-
-	if (last->next)
-		hazptr_die_("hazptr_retire", last->object, "retired twice");
 	/* order ST1: a figure; pairs with ST1 */
 	hazptr_fetch_add_(&d->retired, n, relaxed);
 	raise_peak(d);
+}
+
+/* A chain onto the shared list. */
+void hazptr_retired_link_(struct hazptr_cohort *c, struct hazptr_head *first,
+			  struct hazptr_head *last)
+{
+	struct hazptr_head *old;
+
 	/* order RT1: a guess that the exchange checks; pairs with RT2 */
 	old = hazptr_load_(&c->retired, relaxed);
 	do
 		last->next = old;
 	/* order RT2: unlink and head before the list; pairs with RT3 */
 	while (!hazptr_cas_(&c->retired, &old, first, release, relaxed));
+}
+
+/* A chain of n objects, for which room is reserved. */
+void hazptr_retired_push_(struct hazptr_cohort *c, struct hazptr_head *first,
+			  struct hazptr_head *last, size_t n)
+{
+	if (last->next)
+		hazptr_die_("hazptr_retire", last->object, "retired twice");
+	count_retired(c->domain, n);
+	hazptr_retired_link_(c, first, last);
+}
+
+/* What it held is elsewhere by now. */
+static void lane_clear(struct lane *lane)
+{
+	if (lane->quota)
+		/* order ST1: a figure; pairs with ST1 */
+		hazptr_fetch_sub_(&lane->domain->lanes, 1, relaxed);
+	lane->head = NULL;
+	/* order ST1: statistics may look; pairs with ST1 */
+	hazptr_store_(&lane->n, 0, relaxed);
+	/* order LN9: after the push of what it held; pairs with LN10 */
+	hazptr_store_(&lane->quota, 0, release);
 }
 
 /* What the lane holds goes to its cohort, unused room back to the domain. */
@@ -141,17 +171,10 @@ static void lane_empty(struct lane *lane)
 	if (lane->n)
 		hazptr_retired_push_(lane->cohort, lane->head, lane->tail,
 				     lane->n);
-	if (lane->quota) {
-		/* order ST1: a figure; pairs with ST1 */
-		hazptr_fetch_sub_(&lane->domain->lanes, 1, relaxed);
+	if (lane->quota)
 		/* order BG1: room is not reserved any more; pairs with BG5 */
 		hazptr_fetch_sub_(&lane->domain->reserved, unused, seq_cst);
-	}
-	lane->head = NULL;
-	/* order ST1: statistics may look; pairs with ST1 */
-	hazptr_store_(&lane->n, 0, relaxed);
-	/* order LN9: after the push of what it held; pairs with LN10 */
-	hazptr_store_(&lane->quota, 0, release);
+	lane_clear(lane);
 }
 
 /* The owner, in the lane, which is empty. */
@@ -361,19 +384,40 @@ static bool is_behind(const struct hazptr_domain *d, size_t bound)
 	       counted(d) >= limit(d, bound);
 }
 
-/* The room that a lane reserves at a time: a quarter is for all lanes. */
+/* Is a scan for so many objects worth a fence and a look at all slots? */
+static bool suits_own_scan(size_t n)
+{
+	size_t slots = hazptr_records_count_() * HAZPTR_CONTEXT_SLOTS;
+
+	return n >= OWN_MIN && n >= slots / 4;
+}
+
+/* What each lane can have at any time: a quarter of the bound is for all. */
 static size_t share(const struct hazptr_domain *d, size_t bound)
 {
 	/* order ST1: a figure; pairs with ST1 */
-	long lanes = hazptr_load_(&d->lanes, relaxed);
-	size_t room;
+	long others = hazptr_load_(&d->lanes, relaxed);
+	size_t room = bound / 4 / (others > 0 ? (size_t)others + 1 : 1);
 
 	if (d->policy == HAZPTR_RECLAIM_MANUAL)
 		return MANUAL_QUOTA;
 	if (is_behind(d, bound))
 		return 1; /* so that each retire() comes by, and lends */
-	room = bound / (4 * (size_t)(lanes > 0 ? lanes : 1));
 	return room ? room : 1;
+}
+
+/*
+ * For a lane that its owner scans: up to three quarters, of what is left. So
+ * who comes late gets some, and more when the others begin their next batch.
+ */
+static size_t own_share(const struct hazptr_domain *d, size_t bound)
+{
+	size_t least = share(d, bound), n = counted(d), all = limit(d, bound);
+	size_t room = all > n && all < SIZE_MAX ? (all - n) / 4 * 3 : 0;
+
+	if (room > 3 * least)
+		room = 3 * least;
+	return suits_own_scan(room) ? room : least;
 }
 
 /* The thread's lane for the cohort, or one that it can have. */
@@ -392,6 +436,50 @@ static struct lane *choose_lane(struct hazptr_record_ *r,
 		    hazptr_load_(&victim->quota, relaxed))
 			victim = &r->lanes[i];
 	return victim;
+}
+
+/*
+ * Take all that the lane holds into the record, and its room, for a scan of
+ * the owner's own. The activity has begun: whoever finds the lane empty from
+ * now on finds that (LN9, LN4), and waits for it where it matters.
+ */
+static bool take_own(struct hazptr_record_ *r, struct lane *lane)
+{
+	bool suits = false;
+
+	if (lane_enter(lane)) {
+		lane_link(lane);
+		suits = suits_own_scan(lane->n);
+	}
+	if (suits) {
+		count_retired(lane->domain, lane->n);
+		r->own = lane->head;
+		r->own_cohort = lane->cohort;
+		lane_clear(lane);
+	}
+	lane_leave(lane);
+	return suits;
+}
+
+/* When a lane is full, what it holds need not go through other hands. */
+static void scan_own(struct hazptr_record_ *r, const struct hazptr_cohort *c)
+{
+	struct lane *lane = choose_lane(r, c);
+	/* order ST3: a preference; pairs with ST3 */
+	uint32_t n = hazptr_load_(&lane->n, relaxed);
+	bool taken;
+
+	if (lane->cohort != c || c->kind || n < OWN_MIN ||
+	    n < hazptr_load_(&lane->quota, relaxed) || /* order ST3: ST3 */
+	    c->domain->policy == HAZPTR_RECLAIM_MANUAL)
+		return;
+	hazptr_activity_begin_(&r->freeing, c->domain);
+	taken = take_own(r, lane);
+	if (taken)
+		hazptr_scan_own_(r);
+	hazptr_activity_end_(&r->freeing);
+	if (taken)
+		hazptr_run_where_due_(r, c->domain);
 }
 
 /*
@@ -429,12 +517,15 @@ static void lend(struct hazptr_record_ *r, struct hazptr_domain *d,
 	while (is_behind(d, bound) && hazptr_now_() < deadline);
 }
 
-/* The bound is reached: scan; when others hold the room, take it from them. */
+/*
+ * The bound is reached: scan; when others hold the room that a lane should
+ * have, take it from them.
+ */
 static void make_room(struct hazptr_record_ *r, struct hazptr_domain *d,
 		      size_t bound)
 {
 	hazptr_pass_(r, d);
-	if (counted(d) >= limit(d, bound)) {
+	if (counted(d) + share(d, bound) >= limit(d, bound)) {
 		hazptr_lanes_take_(d);
 		hazptr_pass_(r, d);
 	}
@@ -470,10 +561,14 @@ retire_slow(struct hazptr_record_ *r, struct hazptr_cohort *c,
 	    struct hazptr_head *head, void *object, hazptr_reclaim_fn reclaim)
 {
 	struct hazptr_domain *d = c->domain;
-	size_t bound = hazptr_bound_(d), room = share(d, bound), reserved;
-	struct lane *lane = renew_lane(r, c);
+	size_t bound = hazptr_bound_(d), room, reserved;
+	struct lane *lane;
 
+	if (r)
+		scan_own(r, c);
+	lane = renew_lane(r, c);
 	if (lane) {
+		room = c->kind ? share(d, bound) : own_share(d, bound);
 		reserved = reserve(d, room);
 		if (reserved < limit(d, bound)) {
 			lane_assign(lane, c, room);

@@ -108,14 +108,24 @@ static void mark(const struct hazptr_cohort *c, struct hazptr_head *head)
 	}
 }
 
-/* A round of the snapshot is full: remember what it holds. */
-void hazptr_mark_(struct hazptr_domain *d)
-{
-	struct hazptr_cohort *c;
+/* Domains that are scanned together. */
+struct customers {
+	struct hazptr_domain *const *domains;
+	size_t n;
+};
 
-	for (c = d->cohorts; c; c = c->next) {
-		mark(c, c->line);
-		mark(c, c->fresh);
+/* A round of the snapshot is full: remember what it holds. */
+static void mark_domains(const void *lists)
+{
+	const struct customers *of = lists;
+	const struct hazptr_cohort *c;
+	size_t i;
+
+	for (i = 0; i < of->n; i++) {
+		for (c = of->domains[i]->cohorts; c; c = c->next) {
+			mark(c, c->line);
+			mark(c, c->fresh);
+		}
 	}
 }
 
@@ -130,6 +140,7 @@ static void make_ready(struct hazptr_cohort *c, struct hazptr_head *head)
 /* One sift: where the next of each kind goes, and how many there were. */
 struct sift {
 	struct hazptr_cohort *cohort;
+	struct hazptr_head **line;
 	struct hazptr_head **line_end;
 	struct hazptr_head **free_end;
 	long kept;
@@ -156,7 +167,7 @@ static inline enum verdict judge_object(struct hazptr_head *head)
 static inline enum verdict judge(const struct sift *s, struct hazptr_head *head)
 {
 	if (hazptr_unlikely_(!head->object))
-		return s->line_end == &s->cohort->line ? DUE : KEPT;
+		return s->line_end == s->line ? DUE : KEPT;
 	if (s->cohort->kind)
 		return s->cohort->kind->judge(head);
 	return judge_object(head);
@@ -193,21 +204,34 @@ static void sift_list(struct sift *s, struct hazptr_head *head)
 	}
 }
 
-static void sift_cohort(struct sift *s, struct hazptr_cohort *c)
+/* A list and what was retired since; what is kept of both stays in it. */
+static void sift_cohort(struct sift *s, struct hazptr_cohort *c,
+			struct hazptr_head **line, struct hazptr_head *fresh)
 {
-	struct hazptr_head *line = c->line, *fresh = c->fresh, *head;
+	struct hazptr_head *head = *line;
 
 	s->cohort = c;
-	s->line_end = &c->line;
-	c->fresh = NULL;
-	sift_list(s, line);
+	s->line = s->line_end = line;
+	sift_list(s, head);
 	sift_list(s, fresh);
 	*s->line_end = NULL;
 	if (c->ready)
 		*c->ready_end = NULL;
-	for (head = c->line; head && !c->kind; head = head->next)
+	for (head = *line; head && !c->kind; head = head->next)
 		head->object =
 			(void *)((uintptr_t)head->object & ~(MARKED | SEEN));
+}
+
+static void count_sifted(const struct sift *s, struct hazptr_domain *d)
+{
+	/* order ST1: figures; pairs with ST1 */
+	hazptr_fetch_add_(&d->ready, s->ready, relaxed);
+	hazptr_fetch_add_(&d->scans, 1, relaxed);
+	hazptr_fetch_add_(&d->heavy_fences, 1, relaxed);
+	/* order ST4: after retired; pairs with ST4 */
+	hazptr_fetch_add_(&d->reclaimed, s->freed, release);
+	/* order BG1: after the count of ready; pairs with BG5 */
+	hazptr_fetch_sub_(&d->reserved, s->freed + s->ready, seq_cst);
 }
 
 /* What is to be freed joins r's list; returns how many left the lines. */
@@ -218,18 +242,14 @@ static size_t sift(struct hazptr_record_ *r, struct hazptr_domain *d)
 
 	while (*s.free_end)
 		s.free_end = &(*s.free_end)->next;
-	for (c = d->cohorts; c; c = c->next)
-		sift_cohort(&s, c);
+	for (c = d->cohorts; c; c = c->next) {
+		sift_cohort(&s, c, &c->line, c->fresh);
+		c->fresh = NULL;
+	}
 	*s.free_end = NULL;
-	/* order ST1: figures; pairs with ST1 */
+	/* order ST1: a figure; pairs with ST1 */
 	hazptr_store_(&d->kept, s.kept, relaxed);
-	hazptr_fetch_add_(&d->ready, s.ready, relaxed);
-	hazptr_fetch_add_(&d->scans, 1, relaxed);
-	hazptr_fetch_add_(&d->heavy_fences, 1, relaxed);
-	/* order ST4: after retired; pairs with ST4 */
-	hazptr_fetch_add_(&d->reclaimed, s.freed, release);
-	/* order BG1: after the count of ready; pairs with BG5 */
-	hazptr_fetch_sub_(&d->reserved, s.freed + s.ready, seq_cst);
+	count_sifted(&s, d);
 	return (size_t)(s.freed + s.ready);
 }
 
@@ -252,6 +272,8 @@ void hazptr_free_all_(struct hazptr_record_ *r)
 size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
 		    size_t n)
 {
+	struct customers customers = { d, n };
+	struct snapshot_user user = { mark_domains, &customers };
 	size_t i, left = 0;
 	bool any = false;
 
@@ -265,7 +287,7 @@ size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
 		hazptr_fence_heavy(); /* order HP7: HP3, HP4, HP10, OV3 */
 		HAZPTR_TEST_POINT("scan:fenced");
 		hazptr_snapshot_lock_();
-		hazptr_snapshot_take_(d, n);
+		hazptr_snapshot_take_(&user);
 		for (i = 0; i < n; i++) {
 			settle(d[i]);
 			left += sift(r, d[i]);
@@ -278,4 +300,48 @@ size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
 	hazptr_free_all_(r);
 	hazptr_activity_end_(&r->freeing);
 	return left;
+}
+
+static void mark_own(const void *lists)
+{
+	const struct hazptr_record_ *r = lists;
+
+	mark(r->own_cohort, r->own);
+}
+
+/* What a reader holds goes the long way. */
+static void sift_own(struct hazptr_record_ *r)
+{
+	struct sift s = { .free_end = &r->freeing.list };
+	struct hazptr_cohort *c = r->own_cohort;
+
+	sift_cohort(&s, c, &r->own, NULL);
+	*s.free_end = NULL;
+	if (r->own)
+		hazptr_retired_link_(
+			c, r->own,
+			HAZPTR_CONTAINER(s.line_end, struct hazptr_head, next));
+	r->own = NULL;
+	count_sifted(&s, c->domain);
+}
+
+/*
+ * The same for what the thread took out of its lane. Memory goes back to the
+ * thread from which it probably came, and nobody waits for another's fence.
+ */
+void hazptr_scan_own_(struct hazptr_record_ *r)
+{
+	struct snapshot_user user = { mark_own, r };
+	struct hazptr_domain *d = r->own_cohort->domain;
+
+	HAZPTR_TEST_POINT("own:taken");
+	hazptr_fence_heavy(); /* order HP7: HP3, HP4, HP10, OV3 */
+	hazptr_lock_(&d->scan_lock);
+	hazptr_snapshot_lock_();
+	hazptr_snapshot_take_(&user);
+	sift_own(r);
+	hazptr_snapshot_unlock_();
+	hazptr_unlock_(&d->scan_lock);
+	HAZPTR_TEST_POINT("own:sifted");
+	hazptr_free_all_(r);
 }

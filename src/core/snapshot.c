@@ -67,34 +67,25 @@ bool hazptr_snapshot_has_(uintptr_t object)
 	}
 }
 
-/* For whom the snapshot is taken: in their lines objects are marked. */
-struct customers {
-	struct hazptr_domain *const *domains;
-	size_t n;
-};
-
-static void add(uintptr_t value, const struct customers *c)
+static void add(uintptr_t value, const struct snapshot_user *user)
 {
-	size_t i;
-
 	if (!value)
 		return;
 	if (snapshot.n == snapshot.size) {
 		hash_values();
-		for (i = 0; i < c->n; i++)
-			hazptr_mark_(c->domains[i]);
+		user->mark(user->lists);
 		snapshot.n = 0;
 	}
 	snapshot.values[snapshot.n++] = value;
 }
 
-static void add_overflow(struct hazptr_guard *g, void *c)
+static void add_overflow(struct hazptr_guard *g, void *user)
 {
 	/* order HP8: uses of what stood there are done; HP6, HP2 */
-	add(hazptr_load_(&g->own.value, acquire), c);
+	add(hazptr_load_(&g->own.value, acquire), user);
 }
 
-static void add_overflows(struct customers *c)
+static void add_overflows(struct snapshot_user *user)
 {
 	struct record_iterator it;
 	struct hazptr_record_ *r;
@@ -103,12 +94,13 @@ static void add_overflows(struct customers *c)
 	if (!hazptr_load_(&hazptr_overflows_, acquire))
 		return;
 	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it))
-		hazptr_overflow_visit_(r, add_overflow, c);
-	hazptr_overflow_visit_(&hazptr_shared_record_, add_overflow, c);
+		hazptr_overflow_visit_(r, add_overflow, user);
+	hazptr_overflow_visit_(&hazptr_shared_record_, add_overflow, user);
 }
 
 /* The slots alone, which stand side by side: records are large. */
-static void add_chunk(struct chunk *chunk, bool marker, struct customers *c)
+static void add_chunk(struct chunk *chunk, bool marker,
+		      struct snapshot_user *user)
 {
 	/* order RG2: whole records; pairs with RG1 */
 	uint32_t r, used = hazptr_load_(&chunk->used, acquire);
@@ -116,23 +108,22 @@ static void add_chunk(struct chunk *chunk, bool marker, struct customers *c)
 
 	for (r = 0; r < used; r++)
 		for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
-			add(slot_read(&chunk->slots[r][i], marker), c);
+			add(slot_read(&chunk->slots[r][i], marker), user);
 }
 
-/* With the lock held, after the heavy fence; marks in the domains' lines. */
-void hazptr_snapshot_take_(struct hazptr_domain *const *d, size_t n)
+/* With the lock held, after the heavy fence. */
+void hazptr_snapshot_take_(struct snapshot_user *user)
 {
 	bool marker = hazptr_fence_mode() == HAZPTR_FENCE_MARKER;
-	struct customers c = { d, n };
 	struct chunk *chunk;
 
 	snapshot.n = 0;
 	/* order RG4: the chunk as it was linked; pairs with RG3 */
 	for (chunk = &hazptr_chunks_; chunk;
 	     chunk = hazptr_load_(&chunk->next, acquire)) /* RG4 */
-		add_chunk(chunk, marker, &c);
+		add_chunk(chunk, marker, user);
 	HAZPTR_TEST_POINT("scan:slots");
-	add_overflows(&c);
+	add_overflows(user);
 	hash_values();
 }
 
