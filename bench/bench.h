@@ -45,7 +45,6 @@ enum bench_job {
 	BENCH_READ,	  /* protect, dereference, release: a fresh guard */
 	BENCH_READ_INIT,  /* ... initialised and released by hand */
 	BENCH_READ_KEPT,  /* the guard stays outside of the loop */
-	BENCH_READ_CALL,  /* the peer's functions instead of its inlines */
 	BENCH_CHAIN,	  /* each object names the next source */
 	BENCH_CHURN,	  /* allocate, retire, reclaim by a function */
 	BENCH_CHURN_FREE, /* ... by free() */
@@ -110,7 +109,8 @@ enum bench_job {
 
 /* What a scheme is to the one who reads a table. */
 enum bench_kind {
-	BENCH_PEER,
+	BENCH_PEER,   /* keeps what is in use, and bounds what is not freed */
+	BENCH_WEAKER, /* a reader that sleeps keeps everything; or less yet */
 	BENCH_OURS,
 	BENCH_BARE /* protects nothing: what others are compared with */
 };
@@ -146,12 +146,27 @@ struct bench_scheme {
 	uint64_t (*end)(enum bench_job job);
 	void (*enter)(void);
 	void (*leave)(void);
+	/* Each thread, when it goes on and before it sleeps, protecting nothing;
+	 * it is offline first. NULL: nobody has to be told. */
+	void (*online)(void);
+	void (*offline)(void);
 	void (*replace)(void); /* one store and retire, for BENCH_PACED */
 	bench_body body[BENCH_JOBS];
 };
 
-extern const struct bench_scheme bench_bare, bench_hazptr, bench_urcu, bench_ck,
-	bench_cds, bench_epoch, bench_mutex, bench_rwlock, bench_count;
+static inline bool bench_is_peer(const struct bench_scheme *scheme)
+{
+	return scheme->kind == BENCH_PEER || scheme->kind == BENCH_WEAKER;
+}
+
+extern const struct bench_scheme bench_bare, bench_hazptr, bench_ck, bench_cds,
+	bench_epoch, bench_mutex, bench_rwlock, bench_count;
+/* Flavours of userspace RCU, with call_rcu() or defer_rcu(). */
+extern const struct bench_scheme bench_urcu_memb, bench_urcu_qsbr,
+	bench_urcu_mb, bench_urcu_bp, bench_defer_memb, bench_defer_qsbr,
+	bench_defer_mb, bench_defer_bp;
+/* ... its read side not inlined. */
+extern const struct bench_scheme bench_urcu_called_memb;
 /* References: ours, a bare count, and the peers. */
 extern const struct bench_scheme bench_refs, bench_bare_refs, bench_urcu_refs,
 	bench_std, bench_boost;
@@ -169,7 +184,7 @@ struct bench_row {
 	bool shared;	       /* measured in the program with the .so */
 	const char *setting;   /* ... in one with this in its environment */
 	bool pair;	       /* compare with the row above, not the base */
-	unsigned task; /* peers do the same with the same number */
+	unsigned task;	       /* peers do the same with the same number */
 };
 
 #define BENCH_ROW(called, by, does)                                        \
@@ -298,6 +313,8 @@ static inline uint32_t bench_random(struct bench_task *t)
 
 /* Sleeps until the end, with little to do now and then. */
 void bench_nap(const struct bench_task *t);
+/* ... and protects nothing. */
+void bench_rest(const struct bench_task *t);
 
 /* The scheme's job, once: the thread is registered then. */
 void bench_look(const struct bench_scheme *scheme);

@@ -2,8 +2,8 @@
 /*
  * bench/choose.c - which tables and rows the user wants
  *
- * A peer is named by the beginning of any word of its own name or of a row's:
- * "liburcu", "ck", "std", "adaptive".
+ * A peer is named by the beginning of any word of its own name or of a row's,
+ * with or without "lib": "liburcu", "urcu-qsbr", "ck", "std", "defer_rcu".
  */
 #define _GNU_SOURCE
 #include "run.h"
@@ -41,14 +41,24 @@ bool bench_wants_table(const struct bench_options *o,
 	return !o->only.n || is_in(&o->only, t->name);
 }
 
+static bool is_word(const char *text, const char *at)
+{
+	return at == text || !isalnum((unsigned char)at[-1]);
+}
+
 static bool begins_word(const char *text, const char *name)
 {
 	size_t n = strlen(name);
 
-	for (const char *at = text; *at; at++)
-		if ((at == text || !isalnum((unsigned char)at[-1])) &&
-		    !strncasecmp(at, name, n))
+	for (const char *at = text; *at; at++) {
+		const char *word = at;
+
+		if (is_word(text, at) && !strncasecmp(at, "lib", 3))
+			word += 3;
+		if (is_word(text, at) &&
+		    (!strncasecmp(at, name, n) || !strncasecmp(word, name, n)))
 			return true;
+	}
 	return false;
 }
 
@@ -63,7 +73,7 @@ static bool is_called(const struct bench_row *row, const char *name)
 
 static bool is_peer(const struct bench_table *t, const struct bench_row *row)
 {
-	return row->scheme->kind == BENCH_PEER && row != &t->rows[t->base];
+	return bench_is_peer(row->scheme) && row != &t->rows[t->base];
 }
 
 /* Ours and what all are compared with always stay. */
@@ -99,7 +109,7 @@ static bool is_known(const char *name, struct bench_table *const *tables,
 		for (unsigned row = 0; row < tables[i]->nrows; row++) {
 			const struct bench_row *r = &tables[i]->rows[row];
 
-			if (r->scheme->kind == BENCH_PEER && is_called(r, name))
+			if (bench_is_peer(r->scheme) && is_called(r, name))
 				return true;
 		}
 	return !strcasecmp(name, "all");

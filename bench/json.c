@@ -47,16 +47,36 @@ static struct json_object *samples(const struct bench_figures *f,
 	return o;
 }
 
+static const char *const kind_text[] = { [BENCH_PEER] = "peer",
+					 [BENCH_WEAKER] = "weaker",
+					 [BENCH_OURS] = "hazptr",
+					 [BENCH_BARE] = "unprotected" };
+
+/* The best peer of a kind, and the ratio to it. */
+static void put_best(struct json_object *o, const struct bench_figures *f,
+		     unsigned count, unsigned row, enum bench_kind kind)
+{
+	double ratio = bench_peer_ratio(f, count, row, kind);
+	int best = bench_best_peer(f, count, row, kind);
+	bool weaker = kind == BENCH_WEAKER;
+
+	if (isnan(ratio))
+		return;
+	put(o, weaker ? "best_weaker" : "best_peer",
+	    text(f->table->rows[best].name));
+	put(o, weaker ? "weaker_ratio" : "peer_ratio", number(ratio));
+}
+
 static struct json_object *series(const struct bench_figures *f, unsigned count,
 				  unsigned row)
 {
 	const struct bench_series *s = bench_series_of(f, count, row);
 	struct json_object *o = json_object_new_object();
-	int best = bench_best_peer(f, count, row);
-	double to_peer = bench_peer_ratio(f, count, row);
+	const struct bench_row *r = &f->table->rows[row];
 
-	put(o, "row", text(f->table->rows[row].name));
-	put(o, "scheme", text(f->table->rows[row].scheme->name));
+	put(o, "row", text(r->name));
+	put(o, "scheme", text(r->scheme->name));
+	put(o, "kind", text(kind_text[r->scheme->kind]));
 	put(o, "threads", json_object_new_int64(f->counts[count]));
 	if (s->missing) {
 		put(o, "missing", json_object_new_boolean(1));
@@ -64,10 +84,8 @@ static struct json_object *series(const struct bench_figures *f, unsigned count,
 	}
 	put(o, "median", number(BENCH_MEDIAN(f, s, value)));
 	put(o, "ratio", number(bench_ratio(f, count, row)));
-	if (!isnan(to_peer)) {
-		put(o, "best_peer", text(f->table->rows[best].name));
-		put(o, "peer_ratio", number(to_peer));
-	}
+	put_best(o, f, count, row, BENCH_PEER);
+	put_best(o, f, count, row, BENCH_WEAKER);
 	put(o, "wall", number(BENCH_MEDIAN(f, s, wall)));
 	put(o, "peak", number(BENCH_MEDIAN(f, s, peak)));
 	put(o, "share", number(BENCH_MEDIAN(f, s, share)));

@@ -112,6 +112,7 @@ static void epoch_leave(void)
 
 const struct bench_scheme bench_epoch = {
 	.name = "ck_epoch",
+	.kind = BENCH_WEAKER,
 	.version = CK_VERSION,
 	.init = epoch_init,
 	.begin = epoch_begin,

@@ -92,6 +92,7 @@ const struct bench_scheme bench_rwlock = {
 
 const struct bench_scheme bench_count = {
 	.name = "shared count",
+	.kind = BENCH_WEAKER,
 	.version = "",
 	.begin = begin,
 	.end = end,

@@ -22,6 +22,7 @@
 extern char **environ;
 
 static const int colours[] = { [BENCH_PEER] = 0x9aa5b1,
+			       [BENCH_WEAKER] = 0xc9b79c,
 			       [BENCH_OURS] = 0x1f6fb2,
 			       [BENCH_BARE] = 0xd9d9d9 };
 

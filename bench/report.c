@@ -71,8 +71,8 @@ void bench_find_machine(struct bench_machine *m)
 }
 
 static const struct bench_scheme *const peers[] = {
-	&bench_urcu,  &bench_ck,      &bench_cds, &bench_std,
-	&bench_boost, &bench_pthread, &bench_absl
+	&bench_urcu_memb, &bench_ck,	  &bench_cds, &bench_std,
+	&bench_boost,	  &bench_pthread, &bench_absl
 };
 
 const struct bench_scheme *bench_nth_peer(unsigned n)
@@ -158,7 +158,8 @@ static bool is_better(enum bench_unit unit, double a, double b)
 	return a < b;
 }
 
-int bench_best_peer(const struct bench_figures *f, unsigned count, unsigned row)
+int bench_best_peer(const struct bench_figures *f, unsigned count, unsigned row,
+		    enum bench_kind kind)
 {
 	const struct bench_row *rows = f->table->rows;
 	double best = 0, median;
@@ -167,7 +168,7 @@ int bench_best_peer(const struct bench_figures *f, unsigned count, unsigned row)
 	for (unsigned i = 0; i < f->table->nrows; i++) {
 		const struct bench_series *s = bench_series_of(f, count, i);
 
-		if (s->missing || rows[i].scheme->kind != BENCH_PEER ||
+		if (s->missing || rows[i].scheme->kind != kind ||
 		    !competes(f, i) || !is_same_task(&rows[i], &rows[row]))
 			continue;
 		median = BENCH_MEDIAN(f, s, value);
@@ -180,9 +181,9 @@ int bench_best_peer(const struct bench_figures *f, unsigned count, unsigned row)
 }
 
 double bench_peer_ratio(const struct bench_figures *f, unsigned count,
-			unsigned row)
+			unsigned row, enum bench_kind kind)
 {
-	int best = bench_best_peer(f, count, row);
+	int best = bench_best_peer(f, count, row, kind);
 
 	if (best < 0 || !competes(f, row))
 		return NAN;
@@ -196,13 +197,26 @@ static bool has_wall(const struct bench_table *t)
 	       (t->contend || t->unit != BENCH_NS_THREAD);
 }
 
-static bool has_peers(const struct bench_table *t)
+static bool has_peers(const struct bench_table *t, enum bench_kind kind)
 {
 	for (unsigned row = 0; row < t->nrows; row++)
-		if (t->rows[row].scheme->kind == BENCH_PEER &&
+		if (t->rows[row].scheme->kind == kind &&
 		    row != (unsigned)t->base)
 			return true;
 	return false;
+}
+
+static void print_peer_ratio(const struct bench_figures *f, unsigned count,
+			     unsigned row, enum bench_kind kind)
+{
+	double ratio = bench_peer_ratio(f, count, row, kind);
+
+	if (!has_peers(f->table, kind))
+		return;
+	if (isnan(ratio))
+		printf("       -");
+	else
+		printf(" %7.2f", ratio);
 }
 
 static void print_row(const struct bench_figures *f, unsigned count,
@@ -210,7 +224,7 @@ static void print_row(const struct bench_figures *f, unsigned count,
 {
 	const struct bench_series *s = bench_series_of(f, count, row);
 	const struct bench_row *r = &f->table->rows[row];
-	double low, high, median, peak, to_peer;
+	double low, high, median, peak;
 
 	if (s->unwanted)
 		return;
@@ -225,11 +239,8 @@ static void print_row(const struct bench_figures *f, unsigned count,
 				 &low, &high);
 	printf("%8.2f %8.2f ..%8.2f %7.2f", median, low, high,
 	       bench_ratio(f, count, row));
-	to_peer = bench_peer_ratio(f, count, row);
-	if (!isnan(to_peer))
-		printf(" %7.2f", to_peer);
-	else if (has_peers(f->table))
-		printf("       -");
+	print_peer_ratio(f, count, row, BENCH_PEER);
+	print_peer_ratio(f, count, row, BENCH_WEAKER);
 	if (has_wall(f->table))
 		printf(" %7.1f", BENCH_MEDIAN(f, s, wall));
 	peak = BENCH_MEDIAN(f, s, peak);
@@ -240,14 +251,15 @@ static void print_row(const struct bench_figures *f, unsigned count,
 	printf("\n");
 }
 
-/* Whom the column of peers is about, for each task that has one. */
-static void print_best(const struct bench_figures *f, unsigned count)
+/* Whom a column of peers is about, for each task that has one. */
+static void print_best(const struct bench_figures *f, unsigned count,
+		       enum bench_kind kind)
 {
 	const struct bench_row *rows = f->table->rows;
 	bool any = false;
 
 	for (unsigned row = 0; row < f->table->nrows; row++) {
-		int best = bench_best_peer(f, count, row);
+		int best = bench_best_peer(f, count, row, kind);
 		bool ours = rows[row].scheme->kind == BENCH_OURS;
 		bool said = false;
 
@@ -256,7 +268,9 @@ static void print_best(const struct bench_figures *f, unsigned count)
 					is_same_task(&rows[i], &rows[row]));
 		if (best < 0 || !ours || said)
 			continue;
-		printf(any ? "; " : "  best peer: ");
+		printf(any		    ? "; "
+		       : kind == BENCH_PEER ? "  best peer: "
+					    : "  best of the weaker: ");
 		if (rows[best].pair)
 			printf("%s ", rows[best - 1].name);
 		printf("%s", rows[best].name);
@@ -275,14 +289,17 @@ static void print_block(const struct bench_figures *f, unsigned count)
 		 f->counts[count] == 1 ? "" : "s");
 	printf("  %-30s  median      min ..     max   ratio",
 	       t->threads ? "" : threads);
-	if (has_peers(t))
+	if (has_peers(t, BENCH_PEER))
 		printf("    peer");
+	if (has_peers(t, BENCH_WEAKER))
+		printf("  weaker");
 	if (has_wall(t))
 		printf("    wall");
 	printf("%s\n", t->peak ? "     peak" : "");
 	for (unsigned row = 0; row < t->nrows; row++)
 		print_row(f, count, row);
-	print_best(f, count);
+	print_best(f, count, BENCH_PEER);
+	print_best(f, count, BENCH_WEAKER);
 }
 
 /* Which of the numbers of threads it is; ncounts when it was not measured. */

@@ -38,12 +38,15 @@ double bench_median_of(const struct bench_figures *f,
 /* To the table's baseline, or the row above. NAN: one was not measured. */
 double bench_ratio(const struct bench_figures *f, unsigned count, unsigned row);
 
-/* Of the peers with the row's task the one with the best median; -1: none. */
-int bench_best_peer(const struct bench_figures *f, unsigned count,
-		    unsigned row);
+/*
+ * Of the peers of that kind with the row's task the one with the best median;
+ * -1: none.
+ */
+int bench_best_peer(const struct bench_figures *f, unsigned count, unsigned row,
+		    enum bench_kind kind);
 /* To it. NAN: there is none, or the row is no match for anybody. */
 double bench_peer_ratio(const struct bench_figures *f, unsigned count,
-			unsigned row);
+			unsigned row, enum bench_kind kind);
 
 /* A target, with what came of it; ratio NAN: it was not measured. */
 struct bench_outcome {

@@ -81,12 +81,33 @@ void bench_nap(const struct bench_task *t)
 		sleep_ns(NAP_NS);
 }
 
+static void go_online(const struct bench_scheme *scheme)
+{
+	if (scheme->online)
+		scheme->online();
+}
+
+static void go_offline(const struct bench_scheme *scheme)
+{
+	if (scheme->offline)
+		scheme->offline();
+}
+
+void bench_rest(const struct bench_task *t)
+{
+	go_offline(t->scheme);
+	bench_nap(t);
+	go_online(t->scheme);
+}
+
 void bench_look(const struct bench_scheme *scheme)
 {
 	static const int stop = 1;
 	struct bench_task once = { .stop = &stop, .scheme = scheme };
 
+	go_online(scheme);
 	scheme->body[BENCH_LOOK](&once);
+	go_offline(scheme);
 }
 
 /* Registered, as a reader is, and asleep outside of any section. */
@@ -133,10 +154,11 @@ static void make_chain(void)
 
 void bench_init(void)
 {
-	const struct bench_scheme *all[] = { &bench_bare, &bench_hazptr,
-					     &bench_urcu, &bench_ck,
-					     &bench_cds,  &bench_refs,
-					     &bench_epoch };
+	const struct bench_scheme *all[] = { &bench_bare,      &bench_hazptr,
+					     &bench_ck,	       &bench_cds,
+					     &bench_refs,      &bench_epoch,
+					     &bench_urcu_memb, &bench_urcu_qsbr,
+					     &bench_urcu_mb,   &bench_urcu_bp };
 
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	make_chain();
@@ -168,6 +190,17 @@ static void pin(unsigned n, unsigned threads)
 	}
 }
 
+/* Between two runs a thread waits for the others. */
+static uint64_t run_body(struct bench_thread *t)
+{
+	uint64_t done;
+
+	go_online(t->task.scheme);
+	done = t->body(&t->task);
+	go_offline(t->task.scheme);
+	return done;
+}
+
 static void *thread_main(void *arg)
 {
 	struct bench_thread *t = arg;
@@ -179,13 +212,13 @@ static void *thread_main(void *arg)
 	if (t->task.scheme->enter)
 		t->task.scheme->enter();
 	pthread_barrier_wait(&m->barrier);
-	t->warm = t->body(&t->task);
+	t->warm = run_body(t);
 	t->task.own = 0;
 	pthread_barrier_wait(&m->barrier);
 	pthread_barrier_wait(&m->barrier);
 	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	wall = clock_ns(CLOCK_MONOTONIC);
-	t->done = t->body(&t->task);
+	t->done = run_body(t);
 	t->wall = clock_ns(CLOCK_MONOTONIC) - wall;
 	t->cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	if (t->task.scheme->leave)
@@ -374,7 +407,9 @@ uint64_t bench_paced(struct bench_task *t)
 			due.tv_nsec -= 1000000000L;
 			due.tv_sec++;
 		}
+		go_offline(t->scheme);
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+		go_online(t->scheme);
 	}
 	return n;
 }

@@ -13,7 +13,8 @@ uint64_t bare_read(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct ours_object *o;
 
 		o = __atomic_load_n(&bench_hot.object, __ATOMIC_ACQUIRE);
@@ -26,7 +27,8 @@ uint64_t ours_read(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		HAZPTR_GUARD(guard);
 		struct ours_object *o;
 
@@ -40,7 +42,8 @@ uint64_t ours_read_init(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct hazptr_guard guard = HAZPTR_GUARD_INIT;
 		struct ours_object *o;
 
@@ -56,7 +59,8 @@ uint64_t ours_read_kept(struct bench_task *t)
 	HAZPTR_GUARD(guard);
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct ours_object *o;
 
 		o = hazptr_protect(&guard, &bench_hot.object);
@@ -78,7 +82,8 @@ uint64_t bare_chain(struct bench_task *t)
 	struct bench_link **source = &bench_chain;
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		source = bare_step(source);
 		source = bare_step(source);
 	}
@@ -102,7 +107,8 @@ uint64_t ours_chain(struct bench_task *t)
 	struct bench_link **source = &bench_chain;
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		source = ours_step(&even, source);
 		source = ours_step(&odd, source);
 	}
@@ -117,7 +123,13 @@ enum {
 	FRESH_SO,
 	KEPT_SO,
 	URCU,
+	URCU_KEPT,
 	URCU_CALL,
+	QSBR,
+	MB,
+	MB_KEPT,
+	BP,
+	BP_KEPT,
 	CK,
 	CDS,
 	CDS_KEPT,
@@ -134,8 +146,17 @@ static const struct bench_row w1_rows[] = {
 	[KEPT] = BENCH_ROW("hazptr, guard kept", hazptr, READ_KEPT),
 	[FRESH_SO] = BENCH_ROW_SO("hazptr (.so), fresh guard", hazptr, READ),
 	[KEPT_SO] = BENCH_ROW_SO("hazptr (.so), guard kept", hazptr, READ_KEPT),
-	[URCU] = BENCH_ROW("liburcu-memb, inlined", urcu, READ),
-	[URCU_CALL] = BENCH_ROW("liburcu-memb, called", urcu, READ_CALL),
+	[URCU] = BENCH_ROW("liburcu-memb, inlined", urcu_memb, READ),
+	[URCU_KEPT] = BENCH_ROW("liburcu-memb, section of 1,024", urcu_memb,
+				READ_KEPT),
+	[URCU_CALL] = BENCH_ROW("liburcu-memb, called", urcu_called_memb, READ),
+	[QSBR] = BENCH_ROW("liburcu-qsbr", urcu_qsbr, READ),
+	[MB] = BENCH_ROW("liburcu-mb, inlined", urcu_mb, READ),
+	[MB_KEPT] =
+		BENCH_ROW("liburcu-mb, section of 1,024", urcu_mb, READ_KEPT),
+	[BP] = BENCH_ROW("liburcu-bp, inlined", urcu_bp, READ),
+	[BP_KEPT] =
+		BENCH_ROW("liburcu-bp, section of 1,024", urcu_bp, READ_KEPT),
 	[CK] = BENCH_ROW("ck_hp", ck, READ),
 	[CDS] = BENCH_ROW("libcds HP, fresh guard", cds, READ),
 	[CDS_KEPT] = BENCH_ROW("libcds HP, guard kept", cds, READ_KEPT),
@@ -162,14 +183,27 @@ struct bench_table bench_w1 = {
 	.ntargets = BENCH_COUNT(w1_targets),
 };
 
-enum { CHAIN_RAW, CHAIN, CHAIN_SO, CHAIN_URCU, CHAIN_CK, CHAIN_CDS };
+enum {
+	CHAIN_RAW,
+	CHAIN,
+	CHAIN_SO,
+	CHAIN_URCU,
+	CHAIN_QSBR,
+	CHAIN_MB,
+	CHAIN_BP,
+	CHAIN_CK,
+	CHAIN_CDS
+};
 
 static const struct bench_row w1c_rows[] = {
 	[CHAIN_RAW] = BENCH_ROW("bare chain", bare, CHAIN),
 	[CHAIN] = BENCH_ROW("hazptr, hand over hand", hazptr, CHAIN),
 	[CHAIN_SO] =
 		BENCH_ROW_SO("hazptr (.so), hand over hand", hazptr, CHAIN),
-	[CHAIN_URCU] = BENCH_ROW("liburcu-memb, inlined", urcu, CHAIN),
+	[CHAIN_URCU] = BENCH_ROW("liburcu-memb, inlined", urcu_memb, CHAIN),
+	[CHAIN_QSBR] = BENCH_ROW("liburcu-qsbr", urcu_qsbr, CHAIN),
+	[CHAIN_MB] = BENCH_ROW("liburcu-mb, inlined", urcu_mb, CHAIN),
+	[CHAIN_BP] = BENCH_ROW("liburcu-bp, inlined", urcu_bp, CHAIN),
 	[CHAIN_CK] = BENCH_ROW("ck_hp, hand over hand", ck, CHAIN),
 	[CHAIN_CDS] = BENCH_ROW("libcds HP, hand over hand", cds, CHAIN),
 };

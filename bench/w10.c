@@ -164,7 +164,7 @@ static const struct bench_row rows[] = {
 	[THREAD] = BENCH_ROW("thread, hazptr", hazptr, BYTES_THREAD),
 	[CK] = BENCH_ROW("thread, ck_hp, 3 hazards", ck, BYTES_THREAD),
 	[CDS] = BENCH_ROW("thread, libcds HP", cds, BYTES_THREAD),
-	[URCU] = BENCH_ROW("thread, liburcu-memb", urcu, BYTES_THREAD),
+	[URCU] = BENCH_ROW("thread, liburcu-memb", urcu_memb, BYTES_THREAD),
 	[DOMAIN] = BENCH_ROW_TASK(1, "domain", hazptr, BYTES_DOMAIN),
 	[RETIRED] =
 		BENCH_ROW_TASK(2, "object with a head", hazptr, BYTES_RETIRED),

@@ -46,7 +46,8 @@ uint64_t bare_flat(struct bench_task *t)
 	unsigned length = 0;
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct ours_object *o = ours_new();
 
 		bare_replace();
@@ -81,7 +82,7 @@ uint64_t ours_flat(struct bench_task *t)
 	uint64_t n;
 
 	BENCH_LOOP(t, n)
-		replace(domain);
+	replace(domain);
 	return n;
 }
 
@@ -109,6 +110,12 @@ enum {
 	OURS_PACED,
 	URCU,
 	URCU_PACED,
+	QSBR,
+	QSBR_PACED,
+	MB,
+	MB_PACED,
+	BP,
+	BP_PACED,
 	CK,
 	CK_PACED,
 	CDS,
@@ -127,8 +134,14 @@ static const struct bench_row w2_rows[] = {
 	[BARE_PACED] = PACED(bare),
 	[OURS] = BENCH_ROW("hazptr, fresh guard", hazptr, READ),
 	[OURS_PACED] = PACED(hazptr),
-	[URCU] = BENCH_ROW("liburcu-memb, inlined", urcu, READ),
-	[URCU_PACED] = PACED(urcu),
+	[URCU] = BENCH_ROW("liburcu-memb, inlined", urcu_memb, READ),
+	[URCU_PACED] = PACED(urcu_memb),
+	[QSBR] = BENCH_ROW("liburcu-qsbr", urcu_qsbr, READ),
+	[QSBR_PACED] = PACED(urcu_qsbr),
+	[MB] = BENCH_ROW("liburcu-mb, inlined", urcu_mb, READ),
+	[MB_PACED] = PACED(urcu_mb),
+	[BP] = BENCH_ROW("liburcu-bp, inlined", urcu_bp, READ),
+	[BP_PACED] = PACED(urcu_bp),
 	[CK] = BENCH_ROW("ck_hp", ck, READ),
 	[CK_PACED] = PACED(ck),
 	[CDS] = BENCH_ROW("libcds HP, fresh guard", cds, READ),
@@ -150,7 +163,20 @@ struct bench_table bench_w2 = {
 	.note = "with a writer: to the same alone",
 };
 
-enum { FLAT_BARE, FLAT, FLAT_URCU, FLAT_CK, FLAT_CDS };
+enum {
+	FLAT_BARE,
+	FLAT,
+	FLAT_CK,
+	FLAT_CDS,
+	FLAT_MEMB,
+	FLAT_QSBR,
+	FLAT_MB,
+	FLAT_BP,
+	FLAT_MEMB_DEFER,
+	FLAT_QSBR_DEFER,
+	FLAT_MB_DEFER,
+	FLAT_BP_DEFER
+};
 
 #define BESIDE(called, by)                                                \
 	{                                                                 \
@@ -161,9 +187,16 @@ enum { FLAT_BARE, FLAT, FLAT_URCU, FLAT_CK, FLAT_CDS };
 static const struct bench_row w2f_rows[] = {
 	[FLAT_BARE] = BESIDE("unprotected", bare),
 	[FLAT] = BESIDE("hazptr, retire_free", hazptr),
-	[FLAT_URCU] = BESIDE("liburcu-memb, call_rcu", urcu),
 	[FLAT_CK] = BESIDE("ck_hp", ck),
 	[FLAT_CDS] = BESIDE("libcds HP", cds),
+	[FLAT_MEMB] = BESIDE("liburcu-memb, call_rcu", urcu_memb),
+	[FLAT_QSBR] = BESIDE("liburcu-qsbr, call_rcu", urcu_qsbr),
+	[FLAT_MB] = BESIDE("liburcu-mb, call_rcu", urcu_mb),
+	[FLAT_BP] = BESIDE("liburcu-bp, call_rcu", urcu_bp),
+	[FLAT_MEMB_DEFER] = BESIDE("liburcu-memb, defer_rcu", defer_memb),
+	[FLAT_QSBR_DEFER] = BESIDE("liburcu-qsbr, defer_rcu", defer_qsbr),
+	[FLAT_MB_DEFER] = BESIDE("liburcu-mb, defer_rcu", defer_mb),
+	[FLAT_BP_DEFER] = BESIDE("liburcu-bp, defer_rcu", defer_bp),
 };
 
 static const struct bench_target w2f_targets[] = {

@@ -75,7 +75,8 @@ uint64_t bare_churn_one(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct ours_object *o = ours_new();
 
 		bench_use(o);
@@ -88,7 +89,8 @@ uint64_t ours_churn(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct ours_object *o = ours_new();
 
 		hazptr_retire(domain, o, head, ours_free);
@@ -100,7 +102,8 @@ uint64_t ours_churn_free(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct ours_object *o = ours_new();
 
 		hazptr_retire_free(NULL, o, head);
@@ -154,7 +157,23 @@ static void survey_one(struct hazptr_head *head)
 	free(o);
 }
 
-enum { FIFO, LIFO, ONE, INLINE, FREE, CK, CDS, URCU };
+enum {
+	FIFO,
+	LIFO,
+	ONE,
+	INLINE,
+	FREE,
+	CK,
+	CDS,
+	URCU,
+	QSBR,
+	MB,
+	BP,
+	URCU_DEFER,
+	QSBR_DEFER,
+	MB_DEFER,
+	BP_DEFER
+};
 
 /* How large our batches are, and in which order they are freed. */
 static void w3_prepare(struct bench_table *t)
@@ -188,7 +207,14 @@ static const struct bench_row w3_rows[] = {
 	[FREE] = BENCH_ROW("hazptr, retire_free, default", hazptr, CHURN_FREE),
 	[CK] = BENCH_ROW("ck_hp", ck, CHURN),
 	[CDS] = BENCH_ROW("libcds HP", cds, CHURN),
-	[URCU] = BENCH_ROW("liburcu-memb, call_rcu", urcu, CHURN),
+	[URCU] = BENCH_ROW("liburcu-memb, call_rcu", urcu_memb, CHURN),
+	[QSBR] = BENCH_ROW("liburcu-qsbr, call_rcu", urcu_qsbr, CHURN),
+	[MB] = BENCH_ROW("liburcu-mb, call_rcu", urcu_mb, CHURN),
+	[BP] = BENCH_ROW("liburcu-bp, call_rcu", urcu_bp, CHURN),
+	[URCU_DEFER] = BENCH_ROW("liburcu-memb, defer_rcu", defer_memb, CHURN),
+	[QSBR_DEFER] = BENCH_ROW("liburcu-qsbr, defer_rcu", defer_qsbr, CHURN),
+	[MB_DEFER] = BENCH_ROW("liburcu-mb, defer_rcu", defer_mb, CHURN),
+	[BP_DEFER] = BENCH_ROW("liburcu-bp, defer_rcu", defer_bp, CHURN),
 };
 
 static const struct bench_target w3_targets[] = {

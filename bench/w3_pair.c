@@ -69,7 +69,21 @@ uint64_t ours_pair_end(void)
 	return stats.pending_peak;
 }
 
-enum { BARE, OURS, OURS_SO, CK, CDS, URCU };
+enum {
+	BARE,
+	OURS,
+	OURS_SO,
+	CK,
+	CDS,
+	URCU,
+	QSBR,
+	MB,
+	BP,
+	URCU_DEFER,
+	QSBR_DEFER,
+	MB_DEFER,
+	BP_DEFER
+};
 
 #define PAIR(by)                                                  \
 	.scheme = &bench_##by, .job = BENCH_CONSUME, .helped = 1, \
@@ -83,7 +97,14 @@ static const struct bench_row rows[] = {
 		      .shared = true },
 	[CK] = { .name = "ck_hp", PAIR(ck) },
 	[CDS] = { .name = "libcds HP", PAIR(cds) },
-	[URCU] = { .name = "liburcu-memb, call_rcu", PAIR(urcu) },
+	[URCU] = { .name = "liburcu-memb, call_rcu", PAIR(urcu_memb) },
+	[QSBR] = { .name = "liburcu-qsbr, call_rcu", PAIR(urcu_qsbr) },
+	[MB] = { .name = "liburcu-mb, call_rcu", PAIR(urcu_mb) },
+	[BP] = { .name = "liburcu-bp, call_rcu", PAIR(urcu_bp) },
+	[URCU_DEFER] = { .name = "liburcu-memb, defer_rcu", PAIR(defer_memb) },
+	[QSBR_DEFER] = { .name = "liburcu-qsbr, defer_rcu", PAIR(defer_qsbr) },
+	[MB_DEFER] = { .name = "liburcu-mb, defer_rcu", PAIR(defer_mb) },
+	[BP_DEFER] = { .name = "liburcu-bp, defer_rcu", PAIR(defer_bp) },
 };
 
 static const struct bench_target targets[] = {

@@ -61,7 +61,8 @@ uint64_t ours_list(struct bench_task *t)
 {
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		HAZPTR_GUARD(a);
 		HAZPTR_GUARD(b);
 		HAZPTR_GUARD(c);
@@ -79,7 +80,8 @@ uint64_t ours_list_kept(struct bench_task *t)
 	HAZPTR_GUARD(c);
 	uint64_t n;
 
-	BENCH_LOOP(t, n) {
+	BENCH_LOOP(t, n)
+	{
 		struct list_guards g = { &a, &b, &c };
 
 		list_operation(&list, &g, t);
@@ -97,14 +99,17 @@ void ours_list_end(void)
 	list_empty(&list);
 }
 
-enum { BARE, LEAN, OURS, OURS_KEPT, URCU, CK, CDS };
+enum { BARE, LEAN, OURS, OURS_KEPT, URCU, QSBR, MB, BP, CK, CDS };
 
 static const struct bench_row w4_rows[] = {
 	[BARE] = BENCH_ROW("unprotected, the same code", bare, LIST),
 	[LEAN] = BENCH_ROW("unprotected, no second look", bare, LIST_LEAN),
 	[OURS] = BENCH_ROW("hazptr, three fresh guards", hazptr, LIST),
 	[OURS_KEPT] = BENCH_ROW("hazptr, three guards kept", hazptr, LIST_KEPT),
-	[URCU] = BENCH_ROW("liburcu-memb, no second look", urcu, LIST),
+	[URCU] = BENCH_ROW("liburcu-memb, no second look", urcu_memb, LIST),
+	[QSBR] = BENCH_ROW("liburcu-qsbr, no second look", urcu_qsbr, LIST),
+	[MB] = BENCH_ROW("liburcu-mb, no second look", urcu_mb, LIST),
+	[BP] = BENCH_ROW("liburcu-bp, no second look", urcu_bp, LIST),
 	[CK] = BENCH_ROW("ck_hp", ck, LIST),
 	[CDS] = BENCH_ROW("libcds HP", cds, LIST),
 };

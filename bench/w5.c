@@ -41,7 +41,7 @@ uint64_t bench_stalled(struct bench_task *t)
 		next = bench_now() + LOOK_NS;
 	}
 	if (grown >= BENCH_STOP_MIB)
-		bench_nap(t); /* the reader sleeps on */
+		bench_rest(t); /* the reader sleeps on */
 	return n;
 }
 
@@ -55,7 +55,7 @@ uint64_t ours_sleep(struct bench_task *t)
 	return 1;
 }
 
-enum { OURS, CK, CDS, URCU, EPOCH };
+enum { OURS, CK, CDS, URCU, QSBR, MB, BP, EPOCH };
 
 #define ROW(called, by)                                                      \
 	{                                                                    \
@@ -67,7 +67,10 @@ static const struct bench_row rows[] = {
 	[OURS] = ROW("hazptr, retire_free", hazptr),
 	[CK] = ROW("ck_hp", ck),
 	[CDS] = ROW("libcds HP", cds),
-	[URCU] = ROW("liburcu-memb, call_rcu", urcu),
+	[URCU] = ROW("liburcu-memb, call_rcu", urcu_memb),
+	[QSBR] = ROW("liburcu-qsbr, call_rcu", urcu_qsbr),
+	[MB] = ROW("liburcu-mb, call_rcu", urcu_mb),
+	[BP] = ROW("liburcu-bp, call_rcu", urcu_bp),
 	[EPOCH] = ROW("ck_epoch", epoch),
 };
 

@@ -127,7 +127,8 @@ static const struct bench_row w7_rows[] = {
 	[LESS_10000] = LESS("10000"),
 	[FLUSH_10000] = ROW("hazptr_flush", hazptr, FLUSH, "10000"),
 	[CK_1000] = ROW("ck_hp, 1,000 threads", ck, SCAN, "1000"),
-	[URCU_1000] = ROW("synchronize_rcu, 1,000 threads", urcu, SCAN, "1000"),
+	[URCU_1000] =
+		ROW("synchronize_rcu, 1,000 threads", urcu_memb, SCAN, "1000"),
 };
 
 static const struct bench_target w7_targets[] = {

@@ -67,7 +67,7 @@ static const struct bench_row rows[] = {
 	[BARE] = BENCH_ROW("start, bare load, exit", bare, START),
 	[OURS] = BENCH_ROW("hazptr, fresh guard", hazptr, START),
 	[OURS_SO] = BENCH_ROW_SO("hazptr (.so), fresh guard", hazptr, START),
-	[URCU] = BENCH_ROW("liburcu-memb", urcu, START),
+	[URCU] = BENCH_ROW("liburcu-memb", urcu_memb, START),
 	[CK] = BENCH_ROW("ck_hp", ck, START),
 	[CDS] = BENCH_ROW("libcds HP", cds, START),
 };

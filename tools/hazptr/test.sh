@@ -123,6 +123,7 @@ test_bench()
 	expect 0 '^usage: hazptr-bench' bench --help
 	expect 2 'no such workload: W99' bench W99
 	expect 2 '--peers: no such peer: nobody' bench --peers nobody
+	expect 2 '--peers: no such peer: urcu-no' bench --peers ck,urcu-no
 	expect 2 '--rounds: from 1 to' bench W1 --rounds 0
 	expect 1 "$tmp/no/file: No such file" bench W1 --json "$tmp/no/file"
 
@@ -139,13 +140,16 @@ assert [t["name"] for t in o["tables"]] == ["W1"], o["tables"]
 assert all(t["targets"] for t in o["tables"])
 r = rows["hazptr, fresh guard"]
 assert r["median"] > 0 and r["ratio"] > 0 and len(r["samples"]) == 1, r
-peers = [r for r in rows.values() if "median" in r
-         and r["scheme"] not in ("hazptr", "unprotected")]
-if peers:
-    best = min(peers, key=lambda r: r["median"])
-    assert r["best_peer"] == best["row"], (r, best)
-    assert best["peer_ratio"] == 1, best
-assert "best_peer" not in rows["bare load and dereference"]
+for kind in "peer", "weaker":
+    peers = [r for r in rows.values() if "median" in r and r["kind"] == kind]
+    if peers:
+        best = min(peers, key=lambda r: r["median"])
+        assert r["best_" + kind] == best["row"], (r, best)
+        assert best[kind + "_ratio"] == 1, best
+    assert "best_" + kind not in rows["bare load and dereference"]
+weaker = ("liburcu-", "ck_epoch", "shared count")
+for r in rows.values():
+    assert (r["kind"] == "weaker") == r["scheme"].startswith(weaker), r
 ' "$tmp/json" || fail "JSON: $(cat "$tmp/json")"
 
 	run --peers ck
@@ -154,6 +158,44 @@ assert "best_peer" not in rows["bare load and dereference"]
 	has '  hazptr, fresh guard '
 	! grep -q 'liburcu-memb,\|libcds HP' "$tmp/out" ||
 		fail "more peers than ck: $(cat "$tmp/out")"
+
+	for name in urcu-qsbr liburcu-qsbr qsbr; do
+		run --peers "$name"
+		has '  liburcu-qsbr '
+		! grep -q '^  liburcu-m\|^  liburcu-bp' "$tmp/out" ||
+			fail "more flavours than qsbr: $(cat "$tmp/out")"
+	done
+}
+
+# Each peer can do what its rows say: none is missing, each has a figure.
+test_peers()
+{
+	expect 0 '^W6  store a new object' \
+		bench W1 W1c W2 W2f W3 W3p W4 W5 W6 \
+		--rounds 1 --seconds 0.001 --threads 1,2 --json "$tmp/json"
+	python3 -c '
+import collections, json, sys
+o = json.load(open(sys.argv[1]))
+flavours = ["liburcu-" + f for f in ("memb", "qsbr", "mb", "bp")]
+seen = collections.Counter()
+for t in o["tables"]:
+    there = {r["scheme"] for r in t["rows"]}
+    assert there >= set(flavours), (t["name"], there)
+    for r in t["rows"]:
+        if r["scheme"] in flavours:
+            if "missing" in r:
+                print("SKIP: no liburcu")
+                sys.exit(77)
+            assert r["median"] > 0 or t["name"] == "W5", r
+            seen[t["name"], r["threads"], "defer" in r["row"]] += 1
+assert seen["W1", 1, False] >= 4 and seen["W1", 2, False] >= 4, seen
+for name in "W2f", "W3", "W3p":
+    assert seen[name, 1, False] == seen[name, 1, True] == 4, (name, seen)
+assert seen["W4", 2, False] == 4, seen
+' "$tmp/json"
+	got=$?
+	[ $got -ne 77 ] || exit 77
+	[ $got -eq 0 ] || fail "the figures are not those of all peers"
 }
 
 # The name of the directory is nobody's command.
@@ -186,7 +228,7 @@ test_plot()
 }
 
 case $2 in
-usage | info | fence | nobench | bench | plot) "test_$2" ;;
+usage | info | fence | nobench | bench | peers | plot) "test_$2" ;;
 *) echo "test.sh: no case $2" >&2; exit 2 ;;
 esac
 exit $failed
