@@ -35,7 +35,6 @@ extern "C" {
 #define BENCH_OBJECT 64	 /* bytes of everything that is allocated */
 #define BENCH_TURNS 1024 /* turns of a loop between two looks at the clock */
 #define BENCH_LINKS 256	 /* of the dependent chain: 16 KiB, in any L1 */
-#define BENCH_KEYS 200	 /* of the sorted list; half of them are in it */
 #define BENCH_ROUNDS 101 /* at most */
 #define BENCH_THREADS 64 /* at most */
 #define BENCH_COUNTS 8	 /* different numbers of threads, at most */
@@ -252,6 +251,7 @@ struct bench_table {
 	unsigned ntargets;
 	unsigned threads;	       /* 0: as many as the user asks for */
 	unsigned counts[BENCH_COUNTS]; /* ... or so many, up to a 0 */
+	unsigned nodes;		       /* of the list, in the mean */
 	bool one_cpu;		       /* all threads on the same processor */
 	bool sleeps;		       /* of their own accord */
 	bool contend;	/* threads slow each other down, or sleep */
@@ -263,11 +263,11 @@ struct bench_table {
 };
 
 extern struct bench_table bench_w1, bench_w1c, bench_w2, bench_w2f, bench_w3,
-	bench_w3p, bench_w4, bench_w5, bench_w6, bench_w7, bench_w7r, bench_w8,
-	bench_w9, bench_w10, bench_r1, bench_r1t, bench_r1w, bench_r1h,
-	bench_r2, bench_p1, bench_p2, bench_p3, bench_p4, bench_p5, bench_p5t,
-	bench_p6, bench_p6t, bench_p7, bench_p7c, bench_p8, bench_p8w,
-	bench_p8d;
+	bench_w3p, bench_w4, bench_w4k, bench_w5, bench_w6, bench_w7, bench_w7r,
+	bench_w8, bench_w9, bench_w10, bench_r1, bench_r1t, bench_r1w,
+	bench_r1h, bench_r2, bench_p1, bench_p2, bench_p3, bench_p4, bench_p5,
+	bench_p5t, bench_p6, bench_p6t, bench_p7, bench_p7c, bench_p8,
+	bench_p8w, bench_p8d;
 
 /* What the chain consists of; the same for every scheme. */
 struct bench_link {
@@ -279,6 +279,9 @@ extern struct bench_link *bench_chain;
 
 /* How many objects ours reclaims at once; the bare batch is as large. */
 extern unsigned bench_batch;
+
+/* Keys of the sorted list, half of which are in it. */
+extern unsigned bench_keys;
 
 static inline bool bench_go(const struct bench_task *t)
 {

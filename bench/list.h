@@ -132,7 +132,7 @@ bench_inline void list_operation(uintptr_t *head, struct list_guards *g,
 				 struct bench_task *t)
 {
 	uint32_t r = bench_random(t);
-	uint64_t key = ((uint64_t)(r >> 8) * BENCH_KEYS) >> 24;
+	uint64_t key = ((uint64_t)(r >> 8) * bench_keys) >> 24;
 	uint32_t kind = r & 0xff;
 	struct list_place at;
 
@@ -148,7 +148,7 @@ bench_inline void list_operation(uintptr_t *head, struct list_guards *g,
 static inline void list_fill(uintptr_t *head)
 {
 	*head = 0;
-	for (uint64_t key = BENCH_KEYS; key >= 2; key -= 2) {
+	for (uint64_t key = bench_keys; key >= 2; key -= 2) {
 		struct list_node *node;
 
 		node = (struct list_node *)bench_alloc(sizeof(*node));

@@ -11,11 +11,11 @@
 
 static struct bench_table *const tables[] = {
 	&bench_w1,  &bench_w1c, &bench_w2,  &bench_w2f, &bench_w3,  &bench_w3p,
-	&bench_w4,  &bench_w5,	&bench_w6,  &bench_w7,	&bench_w7r, &bench_w8,
-	&bench_w9,  &bench_w10, &bench_r1,  &bench_r1t, &bench_r1w, &bench_r1h,
-	&bench_r2,  &bench_p1,	&bench_p2,  &bench_p3,	&bench_p4,  &bench_p5,
-	&bench_p5t, &bench_p6,	&bench_p6t, &bench_p7,	&bench_p7c, &bench_p8,
-	&bench_p8w, &bench_p8d
+	&bench_w4,  &bench_w4k, &bench_w5,  &bench_w6,	&bench_w7,  &bench_w7r,
+	&bench_w8,  &bench_w9,	&bench_w10, &bench_r1,	&bench_r1t, &bench_r1w,
+	&bench_r1h, &bench_r2,	&bench_p1,  &bench_p2,	&bench_p3,  &bench_p4,
+	&bench_p5,  &bench_p5t, &bench_p6,  &bench_p6t, &bench_p7,  &bench_p7c,
+	&bench_p8,  &bench_p8w, &bench_p8d
 };
 
 #define TABLES BENCH_COUNT(tables)

@@ -33,6 +33,7 @@
 
 struct bench_link *bench_chain;
 unsigned bench_batch = 1000;
+unsigned bench_keys;
 
 struct bench_thread {
 	struct bench_task task;
@@ -345,6 +346,7 @@ static void measure(const struct bench_table *table,
 	memset(&m, 0, sizeof(m));
 	m.n = threads;
 	m.one_cpu = table->one_cpu;
+	bench_keys = 2 * table->nodes;
 	if (row->scheme->begin)
 		row->scheme->begin(row->job);
 	if (!bench_registered_start(row->scheme)) {

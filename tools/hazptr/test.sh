@@ -170,8 +170,8 @@ for r in rows.values():
 # Each peer can do what its rows say: none is missing, each has a figure.
 test_peers()
 {
-	expect 0 '^W6  store a new object' \
-		bench W1 W1c W2 W2f W3 W3p W4 W5 W6 \
+	expect 0 '^W4k  sorted list of 1,000 nodes' \
+		bench W1 W1c W2 W2f W3 W3p W4 W4k W5 W6 \
 		--rounds 1 --seconds 0.001 --threads 1,2 --json "$tmp/json"
 	python3 -c '
 import collections, json, sys
@@ -191,7 +191,12 @@ for t in o["tables"]:
 assert seen["W1", 1, False] >= 4 and seen["W1", 2, False] >= 4, seen
 for name in "W2f", "W3", "W3p":
     assert seen[name, 1, False] == seen[name, 1, True] == 4, (name, seen)
-assert seen["W4", 2, False] == 4, seen
+assert seen["W4", 2, False] == seen["W4k", 2, False] == 4, seen
+w4, w4k = ({r["row"]: r for t in o["tables"] if t["name"] == name
+            for r in t["rows"]} for name in ("W4", "W4k"))
+assert list(w4) == list(w4k), (list(w4), list(w4k))
+bare = "unprotected, the same code"
+assert w4k[bare]["median"] > 3 * w4[bare]["median"], "not longer"
 ' "$tmp/json"
 	got=$?
 	[ $got -ne 77 ] || exit 77
