@@ -41,18 +41,61 @@ static struct object *object_new(void)
 	return o;
 }
 
-static void epoch_replace(void)
+static inline void retire(struct object *o)
 {
-	struct object *o = object_new();
-
-	ck_pr_fence_store();
-	o = ck_pr_fas_ptr(&hot, o);
 	ck_epoch_call(mine, &o->entry, entry_free);
 	if (++since < bench_batch)
 		return;
 	since = 0;
 	most = mine->n_pending > most ? mine->n_pending : most;
 	ck_epoch_poll(mine);
+}
+
+static inline void replace(void)
+{
+	struct object *o = object_new();
+
+	ck_pr_fence_store();
+	retire(ck_pr_fas_ptr(&hot, o));
+}
+
+static void epoch_replace(void)
+{
+	replace();
+}
+
+static uint64_t epoch_read(struct bench_task *t)
+{
+	uint64_t n;
+
+	BENCH_LOOP(t, n)
+	{
+		struct object *o;
+
+		ck_epoch_begin(mine, NULL);
+		o = ck_pr_load_ptr(&hot);
+		bench_use(o->value);
+		ck_epoch_end(mine, NULL);
+	}
+	return n;
+}
+
+static uint64_t epoch_churn(struct bench_task *t)
+{
+	uint64_t n;
+
+	BENCH_LOOP(t, n)
+	retire(object_new());
+	return n;
+}
+
+static uint64_t epoch_flat(struct bench_task *t)
+{
+	uint64_t n;
+
+	BENCH_LOOP(t, n)
+	replace();
+	return n;
 }
 
 static uint64_t epoch_sleep(struct bench_task *t)
@@ -121,6 +164,9 @@ const struct bench_scheme bench_epoch = {
 	.leave = epoch_leave,
 	.replace = epoch_replace,
 	.body = {
+		[BENCH_READ] = epoch_read,
+		[BENCH_CHURN] = epoch_churn,
+		[BENCH_FLAT] = epoch_flat,
 		[BENCH_SLEEP] = epoch_sleep,
 		[BENCH_STALLED] = bench_stalled,
 	},

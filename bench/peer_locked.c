@@ -2,13 +2,15 @@
 /*
  * bench/peer_locked.c - what a program has without any of this
  *
- * A mutex or a reader-writer lock around each look at the object, or a count
- * of its users. The count alone keeps nobody from freeing the object between
- * the load of the pointer and the addition: it is what the addition costs.
+ * A mutex or a reader-writer lock around each look at the object, which a
+ * writer then frees at once; or a count of its users. The count alone keeps
+ * nobody from freeing the object between the load of the pointer and the
+ * addition: it is what the addition costs.
  */
 #include "ours.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 static pthread_mutex_t mutex
 	__attribute__((__aligned__(128))) = PTHREAD_MUTEX_INITIALIZER;
@@ -16,15 +18,18 @@ static pthread_rwlock_t rwlock
 	__attribute__((__aligned__(128))) = PTHREAD_RWLOCK_INITIALIZER;
 static uint64_t users __attribute__((__aligned__(128)));
 
-/* One object that nobody replaces. */
 static void begin(enum bench_job job)
 {
-	bench_bare.begin(job);
+	(void)job;
+	bench_hot.object = ours_new();
 }
 
 static uint64_t end(enum bench_job job)
 {
-	return bench_bare.end(job);
+	(void)job;
+	free(bench_hot.object);
+	bench_hot.object = NULL;
+	return 0;
 }
 
 static void look(void)
@@ -33,6 +38,16 @@ static void look(void)
 
 	o = __atomic_load_n(&bench_hot.object, __ATOMIC_ACQUIRE);
 	bench_use(o->value);
+}
+
+static void mutex_replace(void)
+{
+	struct ours_object *o = ours_new();
+
+	pthread_mutex_lock(&mutex);
+	o = __atomic_exchange_n(&bench_hot.object, o, __ATOMIC_ACQ_REL);
+	pthread_mutex_unlock(&mutex);
+	free(o);
 }
 
 static uint64_t mutex_read(struct bench_task *t)
@@ -46,6 +61,16 @@ static uint64_t mutex_read(struct bench_task *t)
 		pthread_mutex_unlock(&mutex);
 	}
 	return n;
+}
+
+static void rwlock_replace(void)
+{
+	struct ours_object *o = ours_new();
+
+	pthread_rwlock_wrlock(&rwlock);
+	o = __atomic_exchange_n(&bench_hot.object, o, __ATOMIC_ACQ_REL);
+	pthread_rwlock_unlock(&rwlock);
+	free(o);
 }
 
 static uint64_t rwlock_read(struct bench_task *t)
@@ -79,6 +104,7 @@ const struct bench_scheme bench_mutex = {
 	.version = "",
 	.begin = begin,
 	.end = end,
+	.replace = mutex_replace,
 	.body = { [BENCH_READ] = mutex_read },
 };
 
@@ -87,6 +113,7 @@ const struct bench_scheme bench_rwlock = {
 	.version = "",
 	.begin = begin,
 	.end = end,
+	.replace = rwlock_replace,
 	.body = { [BENCH_READ] = rwlock_read },
 };
 

@@ -130,6 +130,7 @@ enum {
 	MB_KEPT,
 	BP,
 	BP_KEPT,
+	EPOCH,
 	CK,
 	CDS,
 	CDS_KEPT,
@@ -157,6 +158,7 @@ static const struct bench_row w1_rows[] = {
 	[BP] = BENCH_ROW("liburcu-bp, inlined", urcu_bp, READ),
 	[BP_KEPT] =
 		BENCH_ROW("liburcu-bp, section of 1,024", urcu_bp, READ_KEPT),
+	[EPOCH] = BENCH_ROW("ck_epoch", epoch, READ),
 	[CK] = BENCH_ROW("ck_hp", ck, READ),
 	[CDS] = BENCH_ROW("libcds HP, fresh guard", cds, READ),
 	[CDS_KEPT] = BENCH_ROW("libcds HP, guard kept", cds, READ_KEPT),

@@ -116,10 +116,16 @@ enum {
 	MB_PACED,
 	BP,
 	BP_PACED,
+	EPOCH,
+	EPOCH_PACED,
 	CK,
 	CK_PACED,
 	CDS,
-	CDS_PACED
+	CDS_PACED,
+	MUTEX,
+	MUTEX_PACED,
+	RWLOCK,
+	RWLOCK_PACED
 };
 
 #define PACED(by)                                                         \
@@ -142,10 +148,16 @@ static const struct bench_row w2_rows[] = {
 	[MB_PACED] = PACED(urcu_mb),
 	[BP] = BENCH_ROW("liburcu-bp, inlined", urcu_bp, READ),
 	[BP_PACED] = PACED(urcu_bp),
+	[EPOCH] = BENCH_ROW("ck_epoch", epoch, READ),
+	[EPOCH_PACED] = PACED(epoch),
 	[CK] = BENCH_ROW("ck_hp", ck, READ),
 	[CK_PACED] = PACED(ck),
 	[CDS] = BENCH_ROW("libcds HP, fresh guard", cds, READ),
 	[CDS_PACED] = PACED(cds),
+	[MUTEX] = BENCH_ROW("pthread mutex", mutex, READ),
+	[MUTEX_PACED] = PACED(mutex),
+	[RWLOCK] = BENCH_ROW("pthread rwlock", rwlock, READ),
+	[RWLOCK_PACED] = PACED(rwlock),
 };
 
 static const struct bench_target w2_targets[] = {
@@ -175,7 +187,8 @@ enum {
 	FLAT_MEMB_DEFER,
 	FLAT_QSBR_DEFER,
 	FLAT_MB_DEFER,
-	FLAT_BP_DEFER
+	FLAT_BP_DEFER,
+	FLAT_EPOCH
 };
 
 #define BESIDE(called, by)                                                \
@@ -197,6 +210,7 @@ static const struct bench_row w2f_rows[] = {
 	[FLAT_QSBR_DEFER] = BESIDE("liburcu-qsbr, defer_rcu", defer_qsbr),
 	[FLAT_MB_DEFER] = BESIDE("liburcu-mb, defer_rcu", defer_mb),
 	[FLAT_BP_DEFER] = BESIDE("liburcu-bp, defer_rcu", defer_bp),
+	[FLAT_EPOCH] = BESIDE("ck_epoch", epoch),
 };
 
 static const struct bench_target w2f_targets[] = {

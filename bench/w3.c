@@ -172,7 +172,8 @@ enum {
 	URCU_DEFER,
 	QSBR_DEFER,
 	MB_DEFER,
-	BP_DEFER
+	BP_DEFER,
+	EPOCH
 };
 
 /* How large our batches are, and in which order they are freed. */
@@ -215,6 +216,7 @@ static const struct bench_row w3_rows[] = {
 	[QSBR_DEFER] = BENCH_ROW("liburcu-qsbr, defer_rcu", defer_qsbr, CHURN),
 	[MB_DEFER] = BENCH_ROW("liburcu-mb, defer_rcu", defer_mb, CHURN),
 	[BP_DEFER] = BENCH_ROW("liburcu-bp, defer_rcu", defer_bp, CHURN),
+	[EPOCH] = BENCH_ROW("ck_epoch", epoch, CHURN),
 };
 
 static const struct bench_target w3_targets[] = {
