@@ -2,11 +2,12 @@
 /*
  * core/snapshot.c - what all guards hold, as a set
  *
- * Values are collected first and hashed afterwards into a table that fits
- * them, so that the cost follows the slots in use. The memory was reserved
- * when contexts registered. Overflow guards are not counted there: when the
- * table is full, the objects found in it are marked and it is filled anew. An
- * object that is marked in any round is kept, so any size of table is right.
+ * Values are collected first. A few are compared one by one; more are hashed
+ * into a table that fits them, so that the cost follows the slots in use. The
+ * memory was reserved when contexts registered. Overflow guards are not counted
+ * there: when the table is full, the objects found in it are marked and it is
+ * filled anew. An object that is marked in any round is kept, so any size of
+ * table is right.
  *
  * The order of the walk is part of the protocol: all slots, then all overflow
  * lists. A protection only ever moves in that direction.
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #define STATIC_SLOTS (CHUNK_RECORDS * HAZPTR_CONTEXT_SLOTS)
+#define FEW 4 /* values that are compared one by one instead of hashed */
 
 static uintptr_t static_memory[3 * STATIC_SLOTS];
 
@@ -39,6 +41,8 @@ static void hash_values(void)
 {
 	size_t size = 4, i, k;
 
+	if (snapshot.n <= FEW)
+		return;
 	while (size < 2 * snapshot.n)
 		size *= 2;
 	snapshot.mask = size - 1;
@@ -51,13 +55,21 @@ static void hash_values(void)
 	}
 }
 
-bool hazptr_snapshot_has_(uintptr_t object)
+static bool is_one_of_few(uintptr_t object)
+{
+	size_t i;
+
+	for (i = 0; i < snapshot.n; i++)
+		if (snapshot.values[i] == object)
+			return true;
+	return false;
+}
+
+static bool is_hashed(uintptr_t object)
 {
 	size_t k = hash(object);
 	uintptr_t seen;
 
-	if (!snapshot.n)
-		return false;
 	for (;; k++) {
 		seen = snapshot.set[k & snapshot.mask];
 		if (!seen)
@@ -65,6 +77,11 @@ bool hazptr_snapshot_has_(uintptr_t object)
 		if (seen == object)
 			return true;
 	}
+}
+
+bool hazptr_snapshot_has_(uintptr_t object)
+{
+	return snapshot.n <= FEW ? is_one_of_few(object) : is_hashed(object);
 }
 
 static void add(uintptr_t value, const struct snapshot_user *user)
@@ -98,7 +115,10 @@ static void add_overflows(struct snapshot_user *user)
 	hazptr_overflow_visit_(&hazptr_shared_record_, add_overflow, user);
 }
 
-/* The slots alone, which stand side by side: records are large. */
+/*
+ * The slots alone, which stand side by side: records are large. Most contexts
+ * protect nothing, which is found out before anything is added.
+ */
 static void add_chunk(struct chunk *chunk, bool marker,
 		      struct snapshot_user *user)
 {
@@ -106,9 +126,17 @@ static void add_chunk(struct chunk *chunk, bool marker,
 	uint32_t r, used = hazptr_load_(&chunk->used, acquire);
 	int i;
 
-	for (r = 0; r < used; r++)
+	for (r = 0; r < used; r++) {
+		uintptr_t value[HAZPTR_CONTEXT_SLOTS], any = 0;
+
 		for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
-			add(slot_read(&chunk->slots[r][i], marker), user);
+			any |= value[i] =
+				slot_read(&chunk->slots[r][i], marker);
+		if (!any)
+			continue;
+		for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
+			add(value[i], user);
+	}
 }
 
 /* With the lock held, after the heavy fence. */
