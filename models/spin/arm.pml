@@ -52,6 +52,12 @@
  *	-DCOUNT_EARLY		BAD	objects leave `reserved` when taken
  *	-DNOUNUSED		BAD	the taker keeps the room: the thread
  *					never sleeps again
+ *	-DPRIVATE		OK	owners scan what their full lane held
+ *					(private.pml): each of these objects
+ *					has its room, until it is freed or
+ *					leaves the shared list
+ *	-DPRIVATE -DROOM_STAYS	BAD	the room stays with the lane, and is
+ *					taken with it, while objects are left
  */
 #ifndef OBJECTS
 #define OBJECTS 2		/* of the first owner; the second: one less */
@@ -158,14 +164,56 @@ inline retire()
 	d_step { inside = false; quota = 0 }
 }
 
+#ifdef PRIVATE
+/*
+ * A full lane: its quota is used up, so there is no room to give back. With
+ * ROOM_STAYS it has its quota anew, and what is held reserves for itself.
+ */
+inline scan_own()
+{
+	enter();
+	if
+	:: inside && lane[me].length && !lane[me].quota ->
+		d_step {
+			own = lane[me].length;
+			lane[me].length = 0;
+#ifdef ROOM_STAYS
+			lane[me].quota = own;
+#endif
+			lane[me].busy = false
+		};
+		d_step {
+			freed = (held -> own - 1 : own);
+			own = own - freed
+		};
+#ifdef ROOM_STAYS
+		reserve(me, own);
+		d_step { stack = stack + own; waiting = waiting - freed };
+#else
+		d_step { stack = stack + own; waiting = waiting - freed };
+		give_back(me, freed);
+#endif
+		d_step { own = 0; freed = 0 }
+	:: else -> lane[me].busy = false
+	fi;
+	inside = false
+}
+#endif
+
 proctype owner(byte me)
 {
 	byte n, quota, armed;
 	bool inside;
+#ifdef PRIVATE
+	byte own, freed;
+#endif
 
 	do
 	:: n < OBJECTS - me -> retire(); n++
-	:: else -> break
+#ifdef PRIVATE
+	:: lane[me].length && !lane[me].quota -> scan_own()
+#endif
+	:: n >= OBJECTS - me -> break
 	od;
 	drained(me);
 	done++

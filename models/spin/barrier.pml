@@ -66,6 +66,13 @@
  *	-DEVEN_EARLY		BAD	second PS1 before the frees
  *	-DSKIP_BUSY		BAD	the barrier skips a busy lane
  *	-DIN_FLIGHT		BAD	no lock between the take and the push
+ *	-DPRIVATE ..		OK	owners scan what their lane held, at
+ *					any time (private.pml); -DOWNERS=2
+ *	-DPRIVATE .. -DNOWAIT	BAD	no PS2 before the marker is placed
+ *	-DPRIVATE .. -DOWN_ODD_LATE
+ *				BAD	the owner's PS1 after the take
+ *	-DPRIVATE .. -DPUSH_LATE
+ *				BAD	what is held is pushed after it
  */
 #ifndef BARRIERS
 #define BARRIERS 1
@@ -76,6 +83,9 @@
 #ifndef OBJECTS
 #define OBJECTS 2
 #endif
+#ifndef OWNERS
+#define OWNERS 1
+#endif
 #define MARKER (OBJECTS + 1)	/* and the next for a second barrier */
 #define LENGTH (OBJECTS + BARRIERS)
 #define is_marker(x)	((x) >= MARKER)
@@ -84,18 +94,29 @@
 /* Who makes passes: the barriers, then these two. */
 #define HELPER BARRIERS
 #define BACKGROUND (BARRIERS + 1)
+#ifdef PRIVATE
+#define OWNER(o) (BARRIERS + 2 + (o))
+#define SCANNERS (BARRIERS + 2 + OWNERS)
+#else
 #define SCANNERS (BARRIERS + 2)
+#endif
 
 #define bit(x)	(1 << (x))
+#if OWNERS > 1
+#define any_lane	(lane[0] || lane[1])
+#else
+#define any_lane	lane[0]
+#endif
 
 /* Queues, where the order counts; sets, where it does not. */
 chan line = [LENGTH] of { byte };
 chan ready = [LENGTH] of { byte };
 chan batch[SCANNERS] = [LENGTH] of { byte };	/* taken from ready */
 byte mine[SCANNERS];			/* removed, to be freed in the pass */
-byte lane, on_list;
+byte lane[OWNERS], on_list;
 
-bool taking, locked, busy, steal;
+bool taking, locked, steal;
+byte busy;				/* set of owners */
 
 /*
  * Two counters of each thread; all that counts is whether they are odd, and to
@@ -127,36 +148,49 @@ inline reclaim(x)
 #define begin_taking()	d_step { !taking -> taking = true; steal = true }
 #define end_taking()	steal = false; taking = false
 
+/* Each that its owner is not at. */
 inline take()
 {
+	d_step {
+		k_ = 0;
+		do
+		:: k_ < OWNERS ->
+			if
+			:: !(busy & bit(k_)) ->
+				taken = taken | lane[k_];
+				lane[k_] = 0
+			:: else
+			fi;
+			k_++
+		:: else -> break
+		od;
 #ifdef IN_FLIGHT
-	d_step { taken = lane; lane = 0; end_taking() };
-	d_step { on_list = on_list | taken; taken = 0 }
-#else
-	d_step { on_list = on_list | lane; lane = 0; end_taking() }
+		end_taking()
+	};
+	d_step {
 #endif
+		on_list = on_list | taken;
+		taken = 0;
+#ifndef IN_FLIGHT
+		end_taking()
+#endif
+	}
 }
 
-/* A pass takes the lane unless its owner is at it. */
-inline take_lane()
+inline take_lanes()
 {
 	begin_taking();
-	if
-	:: busy -> d_step { end_taking() }
-	:: !busy -> take()
-	fi
-}
-
-/* A barrier tries again until it has it. */
-inline take_lane_and_wait()
-{
-#ifdef SKIP_BUSY
-	take_lane()
-#else
-	begin_taking();
-	!busy;
 	take()
+}
+
+/* A barrier tries again until it has all. */
+inline take_lanes_and_wait()
+{
+	begin_taking();
+#ifndef SKIP_BUSY
+	busy == 0;
 #endif
+	take()
 }
 
 /* Under the scan lock: to the end of the line. */
@@ -236,7 +270,7 @@ inline reclaim_mine(me)
 
 inline make_pass(me)
 {
-	take_lane();
+	take_lanes();
 #ifndef ODD_LATE
 	odd(freeing[me]);
 #endif
@@ -289,20 +323,92 @@ inline wait_for(pass)
 	!(pass.seen_by & bit(me))				/* PS2 */
 }
 
-proctype owner()
+#define enter()	d_step { inside = !steal; busy = busy | (inside << me) }
+#define leave()	busy = busy & ~bit(me)
+
+#ifdef PRIVATE
+/* Under the scan lock: what the owner took out of its lane. */
+inline sift_own()
 {
-	byte n = 1;
+	d_step {
+		!locked ->
+		x_ = 1;
+		do
+		:: x_ <= OBJECTS ->
+			if
+			:: !(own & bit(x_)) || x_ == held
+			:: else ->
+				own = own & ~bit(x_);
+				if
+				:: !is_plain(x_) -> ready!x_
+				:: else -> mine[OWNER(me)] =
+						mine[OWNER(me)] | bit(x_)
+				fi
+			fi;
+			x_++
+		:: else -> break
+		od;
+		x_ = 0;
+#ifdef PUSH_LATE
+	}
+#else
+		on_list = on_list | own;
+		own = 0
+	}
+#endif
+}
+
+inline scan_own()
+{
+#ifndef OWN_ODD_LATE
+	odd(freeing[OWNER(me)]);
+#endif
+	enter();
+	if
+	:: inside ->
+		d_step { own = lane[me]; lane[me] = 0; leave() };
+#ifdef OWN_ODD_LATE
+		odd(freeing[OWNER(me)]);
+#endif
+		sift_own();
+		reclaim_mine(OWNER(me));
+#ifdef OWN_ODD_LATE
+		even(freeing[OWNER(me)])
+#endif
+	:: else
+	fi;
+#ifndef OWN_ODD_LATE
+	even(freeing[OWNER(me)]);
+#endif
+#ifdef PUSH_LATE
+	d_step { on_list = on_list | own; own = 0 };
+#endif
+	inside = false
+}
+#endif
+
+inline retire()
+{
+	enter();
+	if
+	:: inside -> d_step { lane[me] = lane[me] | bit(n); leave() }
+	:: else -> on_list = on_list | bit(n)
+	fi;
+	d_step { retired = retired | bit(n); n = n + OWNERS; inside = false }
+}
+
+proctype owner(byte me)
+{
+	byte n, x, own;
 	bool inside;
 
+	n = me + 1;
 	do
-	:: n <= OBJECTS ->
-		d_step { inside = !steal; busy = inside };
-		if
-		:: inside -> d_step { lane = lane | bit(n); busy = false }
-		:: else -> on_list = on_list | bit(n)
-		fi;
-		d_step { retired = retired | bit(n); n++ }
-	:: else -> break
+	:: n <= OBJECTS -> retire()
+#ifdef PRIVATE
+	:: lane[me] -> scan_own()
+#endif
+	:: n > OBJECTS -> break
 	od
 }
 
@@ -331,7 +437,7 @@ proctype background()
 	byte x, taken;
 
 end:	do
-	:: nempty(line) || lane || on_list ->
+	:: nempty(line) || any_lane || on_list ->
 		make_pass(BACKGROUND)
 	:: nempty(ready) -> run_ready(BACKGROUND)
 	od
@@ -342,7 +448,14 @@ proctype barrier(byte me)
 	byte before, x, taken, i;
 
 	before = retired;
-	take_lane_and_wait();
+	take_lanes_and_wait();
+#if defined(PRIVATE) && !defined(NOWAIT)
+	do
+	:: i < SCANNERS -> wait_for(freeing[i]); i++
+	:: else -> break
+	od;
+	i = 0;
+#endif
 	d_step { !locked -> collect(); line!(MARKER + me) };
 	make_pass(me);
 	signalled & bit(MARKER + me);				/* BR1 */
@@ -367,7 +480,10 @@ init {
 		:: held = OBJECTS
 		fi;
 		run background();	/* first: it never ends */
-		run owner();
+		run owner(0);
+#if OWNERS > 1
+		run owner(1);
+#endif
 		run reader();
 		run helper();
 		run barrier(0);
