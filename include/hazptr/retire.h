@@ -165,6 +165,7 @@ struct hazptr_cohort {
 	struct hazptr_head *ready;   /* wait for their function; scan lock */
 	struct hazptr_head **ready_end;
 	uint64_t serial;		 /* order of making, for barriers */
+	uint64_t runs;			 /* of ready functions; scan lock */
 	const struct hazptr_kind_ *kind; /* NULL: objects */
 };
 

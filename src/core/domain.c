@@ -172,20 +172,36 @@ int hazptr_cohort_init(struct hazptr_cohort *c, struct hazptr_domain *domain)
 	return 0;
 }
 
+static uint64_t runs_of(const struct hazptr_cohort *c)
+{
+	uint64_t runs;
+
+	hazptr_lock_(&c->domain->scan_lock);
+	runs = c->runs;
+	hazptr_unlock_(&c->domain->scan_lock);
+	return runs;
+}
+
 /*
- * False: a reclaim function has retired more, or a barrier of the domain has a
- * marker in it.
+ * False: a reclaim function has retired more, or could have, or a barrier of
+ * the domain has a marker in it. What the functions up to now have retired is
+ * found when they are done and lanes and own scans are gathered; if none has
+ * begun since, that is all.
  */
 static bool leave_domain(struct hazptr_cohort *c)
 {
 	struct hazptr_domain *d = c->domain;
 	struct hazptr_cohort **link = &d->cohorts;
+	uint64_t runs = runs_of(c);
 	bool empty;
 
+	hazptr_grace_(hazptr_self_.own, d);
 	hazptr_gather_(hazptr_self_.own, d);
+	HAZPTR_TEST_POINT("cohort:gathered");
 	hazptr_lock_(&d->scan_lock);
 	/* order RT1: nobody retires into it any more; pairs with RT2 */
-	empty = !c->line && !c->ready && !hazptr_load_(&c->retired, relaxed);
+	empty = !c->line && !c->ready && !hazptr_load_(&c->retired, relaxed) &&
+		c->runs == runs;
 	while (empty && *link != c)
 		link = &(*link)->next;
 	if (empty)

@@ -81,6 +81,7 @@ static struct hazptr_cohort *take_ready(struct hazptr_record_ *r,
 	if (c) {
 		r->running.list = take_some(r, c);
 		r->running_cohort = c;
+		c->runs++;
 	}
 	hazptr_unlock_(&d->scan_lock);
 	return c;

@@ -160,8 +160,7 @@ static void barrier_returned_while_another_thread_reclaims(void)
 static void destroy_returned_while_another_thread_reclaims(void)
 {
 	/* In the other policies the flusher would still be using the domain. */
-	waiting_for_function(HAZPTR_RECLAIM_BACKGROUND, destroy_and_see,
-			     false);
+	waiting_for_function(HAZPTR_RECLAIM_BACKGROUND, destroy_and_see, false);
 }
 
 static void *come_and_go(void *arg)
@@ -318,6 +317,53 @@ static void counts_are_back_where_they_were(void)
 	CHECK_EQ(hazptr_domain_destroy(d), 0);
 }
 
+static struct hazptr_cohort chained;
+
+/* Three things, each of which retires the next. */
+static void retire_next(struct thing *t)
+{
+	struct thing *next = thing_new(t->id - 1);
+
+	if (t->id > 1)
+		next->at_reclaim = retire_next;
+	hazptr_cohort_retire(&chained, next, head, thing_reclaim);
+}
+
+static void *end_chained(void *done)
+{
+	gate_me = true;
+	hazptr_cohort_destroy(&chained);
+	__atomic_store_n((int *)done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/*
+ * The first has been run, the second was found in its lane; another thread
+ * runs it, and the third stands in that one's lane, while the cohort ends.
+ */
+static void cohort_waits_for_what_functions_retired(void)
+{
+	struct hazptr_domain *d = domain_new(HAZPTR_RECLAIM_INLINE, 100, 60000);
+	struct thing *first = thing_new(2);
+	pthread_t ender;
+	int done = 0;
+
+	CHECK_EQ(hazptr_cohort_init(&chained, d), 0);
+	first->at_reclaim = retire_next;
+	hazptr_cohort_retire(&chained, first, head, thing_reclaim);
+	gate_arm("cohort:gathered");
+	ender = spawn(end_chained, &done);
+	gate_wait();
+	CHECK_EQ(reclaimed(), 1);
+	CHECK_EQ(hazptr_flush(d), 1);
+	CHECK_EQ(reclaimed(), 2);
+	gate_open();
+	join(ender);
+	CHECK_EQ(done, 1);
+	CHECK_EQ(alive(), 0);
+	CHECK_EQ(hazptr_domain_destroy(d), 0);
+}
+
 static const struct fault_case cases[] = {
 	{ "reclaim_takes_the_lock_of_the_retirer",
 	  reclaim_takes_the_lock_of_the_retirer, .fences = FENCE_DEFAULT },
@@ -338,6 +384,8 @@ static const struct fault_case cases[] = {
 	  .fences = FENCE_ALL },
 	{ "counts_are_back_where_they_were", counts_are_back_where_they_were,
 	  .fences = FENCE_DEFAULT },
+	{ "cohort_waits_for_what_functions_retired",
+	  cohort_waits_for_what_functions_retired, .fences = FENCE_ALL },
 	{ 0 },
 };
 
