@@ -246,13 +246,15 @@ static void the_first_in_the_queue_is_the_first_to_get_it(void **state)
 static void an_unlock_that_finds_nobody_clears_the_mark(void **state)
 {
 	struct hazptr_mutex m = HAZPTR_MUTEX_INIT;
-	struct timespec soon = test_time_after_ms(10);
+	struct timespec soon;
 	struct user holder, waiter;
 
 	(void)state;
 	user_start(&holder, &mutex, &m);
 	user_start(&waiter, &mutex, &m);
 	hand_do(&holder.hand, user_enters, &holder);
+	/* Not before the unlock has seen its mark, else nothing stops there. */
+	soon = test_time_after_ms(1000);
 	user_waits(&waiter, &soon);
 	stop_arm(&stops[0], "table:found");
 	hand_begin(&holder.hand, user_leaves, &holder);
