@@ -145,4 +145,5 @@ def main():
                 f"{len(rows)} rows, {labels.private} private")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -60,7 +60,9 @@ extern "C" {
 #endif
 
 /* Slots that serve without a lock; each thread and each context has so many. */
+#ifndef HAZPTR_SMALL_LIMITS /* of a back end, for checkers */
 #define HAZPTR_CONTEXT_SLOTS 8
+#endif
 
 /* One word that names one object; 0 when free. One writer at a time. */
 struct hazptr_slot {

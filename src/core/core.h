@@ -27,10 +27,12 @@
 
 #include "../port/port.h"
 
+#ifndef HAZPTR_SMALL_LIMITS /* of models/explore, whose ends are reached */
 #define LANES 4
 #define YOUNG 16
 #define CHUNK_RECORDS 32
 #define REF_SLOTS 8
+#endif
 
 /*
  * A list that its owner fills without an atomic read-modify-write, and that

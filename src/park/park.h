@@ -41,7 +41,9 @@ struct bucket {
 #define DEAD_BUCKET ((uintptr_t)1)
 #define PRIORITY_UNKNOWN (-1)
 
+#ifndef HAZPTR_SMALL_LIMITS
 #define FIRST_BITS 4 /* log2 of the smallest table */
+#endif
 #define LAST_BITS 20
 
 struct table {
