@@ -158,6 +158,8 @@ struct hazptr_record_ *hazptr_record_take_(enum record_state state)
 	} while (!r && add_chunk());
 	if (r)
 		hazptr_snapshot_reserve_(records * HAZPTR_CONTEXT_SLOTS);
+	/* order RG5: RG1, then the first look at a source; pairs with HP7 */
+	hazptr_fence_light();
 	return r;
 }
 
