@@ -243,7 +243,8 @@ void race_own(void);
 void race_sc(struct location *loc);
 void race_reset(void);
 struct last last_here(void);
-void backtrack(struct last earlier, int tid);
+void backtrack(struct last earlier);
+void backtrack_to(int tid);
 
 /* plain.c */
 void plain_reset(void);

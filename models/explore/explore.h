@@ -45,8 +45,9 @@ extern const struct ex_client ex_client;
 
 void *ex_new(size_t size); /* filled with garbage; must be freed */
 void ex_free(void *p);
-bool ex_option(const char *word); /* --option WORD was given */
-int ex_self(void);		  /* 0: setup; the threads are 1, 2, ... */
+bool ex_option(const char *word);	   /* --option WORD was given */
+unsigned long ex_number(const char *word); /* --option WORD=N; else 0 */
+int ex_self(void); /* 0: setup; the threads are 1, 2, ... */
 /* Litmus: what may come out. Counted over all runs, see --outcomes. */
 void ex_outcome(const char *text);
 _Noreturn void ex_fail(const char *file, int line, const char *what);

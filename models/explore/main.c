@@ -15,7 +15,7 @@
 #include <time.h>
 
 #define WORDS 16
-#define OUTCOMES 256
+#define OUTCOMES 4096
 
 int ex_main(int argc, char **argv, const struct ex_client *client,
 	    struct ex_site *first, struct ex_site *end, int *fence);
@@ -26,7 +26,7 @@ static struct {
 	char text[64];
 	uint64_t n;
 } outcomes[OUTCOMES];
-static bool show_outcomes, show_trace;
+static bool show_outcomes, show_trace, show_runs;
 static const char *weaken, *weaken_line, *cover;
 
 static const char usage[] =
@@ -100,6 +100,8 @@ static void read_options(int argc, char **argv, int *fence)
 			ex.figures = true;
 		else if (!strcmp(argv[i], "--all"))
 			options.all = true;
+		else if (!strcmp(argv[i], "--runs"))
+			show_runs = true;
 		else if (!strcmp(argv[i], "--trace"))
 			show_trace = true;
 		else if (i + 1 < argc) {
@@ -154,7 +156,7 @@ int ex_main(int argc, char **argv, const struct ex_client *client,
 	heap_start();
 	image_keep();
 	do
-		run_once();
+		run_once(), show_runs ? trace_print() : (void)0;
 	while (search_next());
 	if (options.replaying || show_trace)
 		trace_print();
@@ -173,6 +175,17 @@ bool ex_option(const char *word)
 		if (!strcmp(words[i], word))
 			return true;
 	return false;
+}
+
+unsigned long ex_number(const char *word)
+{
+	size_t n = strlen(word);
+	int i;
+
+	for (i = 0; i < n_words; i++)
+		if (!strncmp(words[i], word, n) && words[i][n] == '=')
+			return strtoul(words[i] + n + 1, NULL, 10);
+	return 0;
 }
 
 int ex_self(void)

@@ -58,7 +58,7 @@ static void race_with(const struct last *lasts)
 	for (u = 0; u < EX_MAX; u++)
 		if (u != ex.self && lasts[u].node >= 0 &&
 		    lasts[u].clock > SELF->dep.at[u])
-			backtrack(lasts[u], ex.self);
+			backtrack(lasts[u]);
 }
 
 /* Before each step: the thread has made one more, and was it injected into? */
@@ -68,7 +68,7 @@ void race_own(void)
 
 	t->dep.at[ex.self] = ++t->steps;
 	if (t->injected.node >= 0) {
-		backtrack(t->injected, ex.self);
+		backtrack(t->injected);
 		t->injected.node = -1;
 	}
 	t->last = last_here();
@@ -157,7 +157,7 @@ void race_inject(int target)
 	struct thread *t = &ex.threads[target];
 
 	if (t->last.node >= 0 && t->last.clock > SELF->dep.at[target])
-		backtrack(t->last, ex.self);
+		backtrack(t->last);
 	race_fence(true);
 	dep_join(&SELF->dep, &t->dep);
 	dep_join(&t->dep, &SELF->dep);

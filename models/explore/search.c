@@ -21,13 +21,16 @@
 #include <time.h>
 
 #define NODES 20000
+#define RACES (8 * EX_MAX)
 
 struct node {
 	uint16_t enabled, sleep, done, todo;
 	uint8_t tid, before; /* who ran before; EX_MAX: nobody */
 	uint8_t choice, choices;
-	uint16_t cost;	/* of the run up to here */
-	uint16_t block; /* the node where `before` began to run */
+	uint16_t cost;		/* of the run up to here */
+	uint16_t block;		/* the node where `before` began to run */
+	uint32_t clock;		/* which step of its thread it was */
+	struct trace_clock dep; /* and what it follows */
 };
 
 struct options options = { .bound = -1 };
@@ -40,12 +43,14 @@ static int replayed;	/* by --replay */
 static unsigned asleep; /* who sleeps behind the last node */
 static uint64_t seed;
 static double begun;
+static int races[RACES]; /* of the step that is being made */
+static int n_races;
 
 static double seconds(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -68,6 +73,7 @@ void search_begin(void)
 		begun = seconds();
 	depth = 0;
 	asleep = 0;
+	n_races = 0;
 	seed = (options.seed + search.runs + 1) * 0x9E3779B97F4A7C15u;
 }
 
@@ -224,6 +230,63 @@ static bool stays_asleep(int tid, const struct op *p, int other,
 	return p->addr != e->addr || !p->addr || covers(p, e);
 }
 
+static bool follows(const struct trace_clock *dep, const struct node *n)
+{
+	return dep->at[n->tid] >= n->clock;
+}
+
+/*
+ * Who could begin a run in which the running thread's step comes before that
+ * of node e: all steps behind e that do not follow it, then ours. Of these the
+ * first of each thread that follows none of the others.
+ */
+static unsigned beginners(int e)
+{
+	const struct node *first = &nodes[e], *end = &nodes[depth - 1];
+	unsigned met = 0, found = 0;
+	const struct node *n, *k;
+
+	for (n = first + 1; n <= end; n++) {
+		if ((met & BIT(n->tid)) || (n < end && follows(&n->dep, first)))
+			continue;
+		met |= BIT(n->tid);
+		for (k = first + 1; k < n; k++)
+			if (!follows(&k->dep, first) && follows(&n->dep, k))
+				break;
+		if (k == n)
+			found |= BIT(n->tid);
+	}
+	return found;
+}
+
+static void put_down(struct node *n, unsigned threads)
+{
+	unsigned enabled = threads & n->enabled;
+
+	if (enabled & (n->todo | n->done | n->sleep | BIT(n->tid)))
+		return;
+	n->todo |= enabled ? enabled & -enabled : n->enabled;
+}
+
+/* The step should have come before that one: done when it is over. */
+void backtrack(struct last earlier)
+{
+	if (earlier.node >= 0 && n_races < RACES)
+		races[n_races++] = earlier.node;
+}
+
+static void reverse_races(void)
+{
+	while (n_races) {
+		struct node *n = &nodes[races[--n_races]];
+		unsigned threads = beginners(races[n_races]);
+
+		put_down(n, threads);
+		if (options.bound >= 0) /* where its thread began: cheaper */
+			put_down(&nodes[n->block], threads);
+	}
+}
+
 /* The step is done: who goes on sleeping? */
 void search_performed(const struct op *op)
 {
@@ -233,6 +296,9 @@ void search_performed(const struct op *op)
 
 	if (ex.phase != TOGETHER)
 		return;
+	n->clock = SELF->dep.at[ex.self];
+	n->dep = SELF->dep;
+	reverse_races();
 	asleep = 0;
 	for (tid = 0; tid < EX_MAX; tid++)
 		if ((before & BIT(tid)) &&
@@ -240,20 +306,13 @@ void search_performed(const struct op *op)
 			asleep |= BIT(tid);
 }
 
-/* The thread should have come before that step. */
-void backtrack(struct last earlier, int tid)
+/* The last step should have been that thread's. */
+void backtrack_to(int tid)
 {
-	struct node *n;
+	struct node *n = &nodes[depth - 1];
 
-	if (earlier.node < 0)
-		return;
-	n = &nodes[earlier.node];
-	n->todo |= (n->enabled & BIT(tid)) ? BIT(tid) : n->enabled;
-	if (options.bound >= 0) {
-		/* a switch where a thread begins to run costs nothing more */
-		n = &nodes[n->block];
-		n->todo |= (n->enabled & BIT(tid)) ? BIT(tid) : n->enabled;
-	}
+	if (ex.phase == TOGETHER)
+		n->todo |= BIT(tid) & n->enabled;
 }
 
 static bool within_bound(const struct node *n, int tid, unsigned choice)

@@ -113,10 +113,13 @@ static _Noreturn void dead_lock(void)
 	fail("dead-lock, or a lost wake-up");
 }
 
+/* What the library's thread can still do has to be seen, for its races. */
 static bool is_over(void)
 {
 	int i;
 
+	if (is_enabled(&ex.threads[DAEMON]))
+		return false;
 	for (i = 0; i < EX_MAX; i++)
 		if (!ex.threads[i].is_daemon && ex.threads[i].state != ABSENT &&
 		    ex.threads[i].state != PAUSED)
@@ -260,6 +263,8 @@ bool thread_sleep(const void *word, uint64_t deadline)
 		t->state = READY;
 		t->timed_out = true;
 		ex.timeouts--;
+		if (ex.time < t->deadline)
+			ex.time = t->deadline;
 		race_access(&t->pending, location_of(word, 4));
 		trace_add(&t->pending, NULL, ex.self);
 	}
@@ -276,7 +281,7 @@ void threads_wake(const void *word)
 		if (t->state != ASLEEP || t->word != word)
 			continue;
 		if (ex.timeouts && t->deadline != FOR_EVER)
-			backtrack(last_here(), i);
+			backtrack_to(i);
 		t->state = READY;
 		t->pending = (struct op){ .kind = EX_GO };
 		dep_join(&t->dep, &SELF->dep);

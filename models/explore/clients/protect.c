@@ -2,85 +2,40 @@
 /*
  * protect - a reader protects, an updater replaces, retires and flushes
  *
+ * --option twice: the guard goes from one object to the next (HP2).
  * --option reuse: the memory of the first object serves for the third, which
  * is published at the same address (HP4).
+ * --option readers: two of them.
  */
-#include <hazptr/hazptr.h>
-
-#include "explore.h"
-
-struct object {
-	struct hazptr_head head;
-	uint32_t value;
-};
-
-static struct object *source;
-static struct hazptr_domain *domain;
-
-static struct object *make(uint32_t value)
-{
-	struct object *o = ex_new(sizeof(*o));
-
-	o->value = value;
-	return o;
-}
-
-static void setup(void)
-{
-	struct hazptr_domain_opts opts = { .size = sizeof(opts),
-					   .reclaim = HAZPTR_RECLAIM_MANUAL };
-
-	EX_ASSERT(!hazptr_domain_create(&domain, &opts));
-	source = make(1);
-}
-
-static void enter(void)
-{
-	HAZPTR_GUARD(g);
-
-	hazptr_protect(&g, &source);
-}
-
-static void replace(struct object *new)
-{
-	/* order UP1, UP2: whole, and out of the source; pairs with HP4 */
-	struct object *old = hazptr_exchange_(&source, new, acq_rel);
-
-	hazptr_retire_free(domain, old, head);
-}
+#include "common.h"
 
 static void read_it(void)
 {
 	HAZPTR_GUARD(g);
-	struct object *o = hazptr_protect(&g, &source);
 
-	EX_ASSERT(o->value && o->value < 4);
-	if (!ex_option("twice"))
-		return;
-	o = hazptr_protect(&g, &source);
-	EX_ASSERT(o->value && o->value < 4);
+	look_at(hazptr_protect(&g, &source));
+	if (ex_option("twice"))
+		look_at(hazptr_protect(&g, &source));
 }
 
 static void update(void)
 {
-	replace(make(2));
+	hazptr_retire_free(domain, unlink_object(make(2)), head);
 	hazptr_flush(domain);
-	if (!ex_option("reuse"))
-		return;
-	replace(make(3));
+	if (ex_option("reuse"))
+		hazptr_retire_free(domain, unlink_object(make(3)), head);
 }
 
-static void finish(void)
+static void read_too(void)
 {
-	hazptr_barrier(domain);
-	ex_free(source);
-	EX_ASSERT(!hazptr_domain_destroy(domain));
+	if (ex_option("readers"))
+		read_it();
 }
 
 const struct ex_client ex_client = {
-	.setup = setup,
-	.enter = enter,
-	.thread = { read_it, update },
-	.finish = finish,
+	.setup = setup_source,
+	.enter = register_thread,
+	.thread = { read_it, update, read_too },
+	.finish = finish_source,
 	.flags = EX_KEEPS | EX_REUSE,
 };
