@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * model.h - the public header's atomic accesses, as a checker is to see them
+ * model.h - the library's atomic accesses, as a checker is to see them
  *
  * Named by -DHAZPTR_ATOMIC_BACKEND='"model.h"', it stands for the second half
- * of hazptr/atomic.h: the code under test is the inline code of hazptr/guard.h
- * as users compile it, access by access.
+ * of hazptr/atomic.h: the code under test is the inline code of the public
+ * headers as users compile it, and the source that a client includes, access by
+ * access.
  *
  * membarrier(2) is a request that each reader answers with a full fence at one
  * point of its program, which is what an interrupt does. The point is fixed
  * when the program is compiled: -DINTERRUPT=k, before the reader's k-th access.
- * All k together are all the moments at which the interrupt can come.
+ * All k together are all the moments at which the interrupt can come. 0: the
+ * program has no fences.
  *
  * -DWEAK_RELEASE and -DWEAK_ACQUIRE make every release, or acquire, relaxed;
  * -DNOHEAVY leaves membarrier out; -DFULL makes the light fence a full one, and
@@ -34,18 +36,20 @@
 #define INTERRUPT 1
 #endif
 
-#ifdef WEAK_RELEASE
+#if defined(WEAK_RELEASE)
 #define HAZPTR_ORDER_release __ATOMIC_RELAXED
+#define HAZPTR_ORDER_acquire __ATOMIC_ACQUIRE
+#define HAZPTR_ORDER_acq_rel __ATOMIC_ACQUIRE
+#elif defined(WEAK_ACQUIRE)
+#define HAZPTR_ORDER_release __ATOMIC_RELEASE
+#define HAZPTR_ORDER_acquire __ATOMIC_RELAXED
+#define HAZPTR_ORDER_acq_rel __ATOMIC_RELEASE
 #else
 #define HAZPTR_ORDER_release __ATOMIC_RELEASE
-#endif
-#ifdef WEAK_ACQUIRE
-#define HAZPTR_ORDER_acquire __ATOMIC_RELAXED
-#else
 #define HAZPTR_ORDER_acquire __ATOMIC_ACQUIRE
+#define HAZPTR_ORDER_acq_rel __ATOMIC_ACQ_REL
 #endif
 #define HAZPTR_ORDER_relaxed __ATOMIC_RELAXED
-#define HAZPTR_ORDER_acq_rel __ATOMIC_ACQ_REL
 #define HAZPTR_ORDER_seq_cst __ATOMIC_SEQ_CST
 
 #define hazptr_load_(p, order) \
@@ -54,6 +58,15 @@
 	(model_point(), __atomic_store_n((p), (v), HAZPTR_ORDER_##order))
 #define hazptr_exchange_(p, v, order) \
 	(model_point(), __atomic_exchange_n((p), (v), HAZPTR_ORDER_##order))
+#define hazptr_fetch_add_(p, v, order) \
+	(model_point(), __atomic_fetch_add((p), (v), HAZPTR_ORDER_##order))
+#define hazptr_fetch_sub_(p, v, order) \
+	(model_point(), __atomic_fetch_sub((p), (v), HAZPTR_ORDER_##order))
+#define hazptr_cas_(p, expected, desired, success, failure)         \
+	(model_point(),                                             \
+	 __atomic_compare_exchange_n((p), (expected), (desired), 0, \
+				     HAZPTR_ORDER_##success,        \
+				     HAZPTR_ORDER_##failure))
 #define hazptr_fence_(order) __atomic_thread_fence(HAZPTR_ORDER_##order)
 #ifdef FULL
 #define hazptr_compiler_fence_() hazptr_fence_(seq_cst)
@@ -61,24 +74,28 @@
 #define hazptr_compiler_fence_() ((void)0)
 #endif
 
-/* Wait until the word is set; a checker drops the other executions. Acquire. */
+/* Wait for a condition; a checker drops the other executions. */
+#ifdef GENMC
+#define model_wait_for(condition) __VERIFIER_assume(condition)
+#else
+#define model_wait_for(condition)      \
+	do {                           \
+		while (!(condition))   \
+			sched_yield(); \
+	} while (0)
+#endif
+
+/* Wait until the word is set. Acquire. */
 static inline int model_wait_set(const int *word)
 {
-	int value = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+	int value;
 
-#ifdef GENMC
-	__VERIFIER_assume(value != 0);
-#else
-	while (!value) {
-		sched_yield();
-		value = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-	}
-#endif
+	model_wait_for((value = __atomic_load_n(word, __ATOMIC_ACQUIRE)) != 0);
 	return value;
 }
 
 static int model_request, model_answer;
-static __thread int model_is_reader, model_clock;
+static __thread int model_is_reader;
 
 static inline void model_interrupt(void)
 {
@@ -90,8 +107,12 @@ static inline void model_interrupt(void)
 
 static inline void model_point(void)
 {
+#if INTERRUPT
+	static __thread int model_clock;
+
 	if (model_is_reader && ++model_clock == INTERRUPT)
 		model_interrupt();
+#endif
 }
 
 /* Around the reader's program: one membarrier reaches it. */
@@ -119,10 +140,13 @@ static inline void model_heavy(void)
 #endif
 }
 
-/* An object; to free it is to write it, so that a late use is a race too. */
+/*
+ * An object; to free it is to write it, so that a late use is a race too. Alone
+ * in its 8 bytes: ThreadSanitizer remembers four accesses of each.
+ */
 struct object {
 	int value;
-};
+} __attribute__((__aligned__(8)));
 
 static inline void object_init(struct object *o)
 {

@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# run.sh - clients of the public header, explored with GenMC under RC11
+# run.sh - clients of the library's code, explored with GenMC under RC11
 #
-# Without genmc (GENMC) on the PATH the good variants are built and run
-# natively, 100 times each, which shows only that they are programs.
+# Without genmc (GENMC) on the PATH all variants of a client without fences are
+# run with ThreadSanitizer, which knows the orders of C11 but not its fences.
+# Of the others the good variants are built and run natively, 100 times each,
+# which shows only that they are programs.
 
 set -u
 
@@ -18,18 +20,30 @@ trap 'exit 1' HUP INT TERM
 passed=0
 failed=0
 
-# native FILE OPTION... - build it and run it often
-native()
+# often TIMES FILE OPTION... - build it and run it; 2: it was not built
+often()
 {
-	file=$1
-	shift
-	"$cc" -std=gnu11 -O2 -Wall -Wextra -pthread "$@" \
-		-o "$work/client" "$here/$file" || return 1
+	times=$1
+	file=$2
+	shift 2
+	"$cc" -std=gnu11 -O2 -Wall -Wextra -pthread -ffunction-sections \
+		-Wl,--gc-sections "$@" -o "$work/client" "$here/$file" ||
+		return 2
 	i=0
-	while [ $i -lt 100 ]; do
-		"$work/client" || return 1
+	while [ $i -lt "$times" ]; do
+		"$work/client" >"$work/out" 2>&1 || return 1
 		i=$((i + 1))
 	done
+}
+
+native()
+{
+	often 100 "$@"
+}
+
+tsan()
+{
+	often 20 "$@" -fsanitize=thread
 }
 
 # explore FILE OPTION... - false when an error was found; 2: it did not run
@@ -56,7 +70,7 @@ seen()
 	client=$2
 	points=$3
 	shift 3
-	point=1
+	point=$((points > 0))
 	while [ "$point" -le "$points" ]; do
 		"$tool" "$client" -I"$here" -I"$here/../../include" \
 			'-DHAZPTR_ATOMIC_BACKEND="model.h"' \
@@ -71,12 +85,21 @@ seen()
 	echo OK
 }
 
-tool=explore
-command -v "$genmc" >/dev/null 2>&1 || tool=native
+has_tsan=no
+echo 'int main(void) { return 0; }' | "$cc" -fsanitize=thread -xc - \
+	-o "$work/probe" 2>/dev/null && "$work/probe" && has_tsan=yes
 
 while read -r file expected points options <&3; do
 	case $file in '' | '#'*) continue ;; esac
-	[ "$tool" = native ] && [ "$expected" = BAD ] && continue
+	if command -v "$genmc" >/dev/null 2>&1; then
+		tool=explore
+	elif [ "$points" = 0 ] && [ $has_tsan = yes ]; then
+		tool=tsan
+	elif [ "$expected" = OK ]; then
+		tool=native
+	else
+		continue
+	fi
 	# shellcheck disable=SC2086 # options are words
 	verdict=$(seen "$tool" "$file" "$points" $options)
 	if [ "$verdict" = "$expected" ]; then
@@ -90,6 +113,6 @@ while read -r file expected points options <&3; do
 		"$tool" "$expected" "$verdict" "$file" "$options"
 done 3<"$here/EXPECTED"
 
-[ "$tool" = native ] && echo "skipped: no genmc on the PATH"
+[ "$tool" = explore ] || echo "skipped: no genmc on the PATH"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
