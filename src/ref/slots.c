@@ -112,8 +112,11 @@ void hazptr_ref_slots_refill_(void)
 	chunk = hazptr_alloc_(CHUNK * sizeof(*chunk));
 	hazptr_lock_(lock);
 	/* Neighbours can come to two processors: each has a line. */
-	for (i = 0; chunk && i < CHUNK; i += PER_LINE)
+	for (i = 0; chunk && i < CHUNK; i += PER_LINE) {
+		/* order TS5: whole, before the slot is seen free; TS1, TS7 */
+		hazptr_store_(&chunk[i].node, 0, release);
 		hazptr_ref_slot_keep_(&chunk[i]);
+	}
 	hazptr_unlock_(lock);
 }
 
