@@ -173,6 +173,9 @@ struct hazptr_cohort {
  * hazptr_cohort_init - make a cohort in a domain
  * @d: NULL for the default domain; must outlive the cohort
  *
+ * The child of a fork has it, too, but not the stacks of other threads: a
+ * process that forks has no cohorts there.
+ *
  * Context: any thread; not signal-safe.
  * Return: 0.
  */
