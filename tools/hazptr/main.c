@@ -13,6 +13,7 @@ static const struct command {
 } commands[] = {
 	{ "info", tool_info, "what this machine offers, and what is in use" },
 	{ "bench", tool_bench, "measure the library beside its peers" },
+	{ "torture", tool_torture, "use everything at once, and check" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

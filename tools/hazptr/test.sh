@@ -232,8 +232,69 @@ test_plot()
 	expect 1 'Not a directory' bench W1 --plot "$dir/W1-1.dat"
 }
 
+# A clean run of one second with all faults.
+test_torture()
+{
+	for mode in full marker membarrier; do
+		expect 0 '^clean: [0-9]* operations, seed 7$' torture \
+			--seconds 1 --fence $mode --seed 7 --progress
+		has '^hazptr: torture: --seed 7 --threads [0-9]* --seconds 1 '
+		has '^ *[1-9][0-9]* s  [0-9]* operations, '
+		[ $mode = membarrier ] || has " --fence $mode --faults "
+	done
+	for part in guards contexts retire refs shared futex locks; do
+		has "^$part  *[1-9]"
+	done
+	has '^  stop  *[1-9]'
+	has '^  allocation refused  *[1-9]'
+	has '^one  '
+}
+
+# What is asked for is done, and nothing else.
+test_torture_parts()
+{
+	"$program" torture --seconds 0.5 --threads 3 --workload refs,locks \
+		--faults affinity,signals --json >"$tmp/json" 2>"$tmp/err" ||
+		fail "exit $?: $(cat "$tmp/err")"
+	python3 -c '
+import json, sys
+o = json.load(open(sys.argv[1]))
+assert o["result"] == "clean" and o["threads"] == 3, o
+assert o["faults"] == ["signals", "affinity"], o["faults"]
+assert list(o["workloads"]) == ["refs", "locks"], list(o["workloads"])
+assert all(sum(w.values()) for w in o["workloads"].values()), o
+assert o["operations"] == sum(n for w in o["workloads"].values()
+                              for n in w.values()), o
+d = o["disturbances"]
+assert d["signal"] and d["move to a processor"], d
+assert not d["fork"] and not d["stop"] and not d["allocation refused"], d
+for d in o["domains"].values():
+    assert d["retired"] == d["reclaimed"], d
+' "$tmp/json" || fail "JSON: $(cat "$tmp/json")"
+	expect 0 '^clean: ' torture --seconds 0.3 --faults none --threads 1
+	has '^  signal  *0$'
+	HAZPTR_FUTEX=count HAZPTR_FUTEX_WAKE=asymmetric
+	export HAZPTR_FUTEX HAZPTR_FUTEX_WAKE
+	expect 0 '^clean: ' torture --seconds 0.5 --workload futex,locks
+}
+
+test_torture_usage()
+{
+	expect 0 '^usage: hazptr torture' torture --help
+	expect 2 '--faults: no such fault: rain' torture --faults fork,rain
+	expect 2 '--workload: no such workload: $' torture --workload ''
+	expect 2 '--workload: no such workload: none' torture --workload none
+	expect 2 '--fence: no such mode: none' torture --fence none
+	expect 2 '--threads: 0 to 1024' torture --threads 1025
+	expect 2 '--seconds: not a positive number: 0' torture --seconds 0
+	expect 2 'no such number: 1x' torture --seed 1x
+	expect 2 "unrecognized option '--break'" torture --break
+	expect 2 'torture takes no argument: now' torture --json now
+}
+
 case $2 in
 usage | info | fence | nobench | bench | peers | plot) "test_$2" ;;
+torture | torture_parts | torture_usage) "test_$2" ;;
 *) echo "test.sh: no case $2" >&2; exit 2 ;;
 esac
 exit $failed

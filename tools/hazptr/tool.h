@@ -21,6 +21,7 @@ _Noreturn void tool_wrong(const char *what, const char *value);
 
 int tool_info(int argc, char **argv);
 int tool_bench(int argc, char **argv);
+int tool_torture(int argc, char **argv);
 
 /*
  * A fact: a number, or the text where there is one. The same in text and in
