@@ -85,6 +85,10 @@ bool bench_remote_measure(const struct bench_table *table, unsigned row,
 void bench_remote_serve(struct bench_table *const *tables, unsigned n);
 void bench_remote_close(void);
 
+/* options.c: exits when it cannot be. */
+void bench_parse(struct bench_options *o, int argc, char **argv,
+		 struct bench_table *const *tables, unsigned n);
+
 /* choose.c */
 void bench_names_add(struct bench_names *names, const char *list);
 bool bench_wants_table(const struct bench_options *o,
