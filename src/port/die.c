@@ -14,7 +14,7 @@ void (*hazptr_test_point_)(const char *point);
 static void say(const char *what, const char *name, const char *detail)
 {
 	char line[256];
-	int n = snprintf(line, sizeof(line), "hazptr: %s: %.64s: %s\n", what,
+	int n = snprintf(line, sizeof(line), "hazptr: %s: %s: %s\n", what,
 			 name, detail);
 
 	if (n > (int)sizeof(line) - 1)
@@ -31,10 +31,17 @@ void hazptr_warn_(const char *call, const void *object, const char *what)
 	say(call, name, what);
 }
 
+/* The value may be anything, and the line is one line. */
 void hazptr_warn_setting_(const char *setting, const char *value,
 			  const char *what)
 {
-	say(setting, value, what);
+	char name[65];
+	size_t i;
+
+	for (i = 0; i < sizeof(name) - 1 && value[i]; i++)
+		name[i] = value[i] < ' ' || value[i] > '~' ? '?' : value[i];
+	name[i] = '\0';
+	say(setting, name, what);
 }
 
 _Noreturn void hazptr_die_(const char *call, const void *object,
