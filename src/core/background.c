@@ -124,7 +124,7 @@ static void rest(struct hazptr_domain *d)
 	hazptr_lock_(&background.lock);
 	set_armed(d, 0);
 	hazptr_fence_(seq_cst); /* order BG4: BG1 */
-	/* order BG5: after BG3, and in this order, in which objects go */
+	/* order BG5: after BG3, in the order in which objects go; BG1 */
 	pending = hazptr_load_(&d->reserved, seq_cst);
 	pending += hazptr_load_(&d->ready, seq_cst);
 	if (pending)

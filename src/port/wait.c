@@ -18,6 +18,7 @@
 #if defined(__x86_64__) || defined(__i386__)
 #define relax() __builtin_ia32_pause()
 #elif defined(__aarch64__) || defined(__ARM_ARCH_7A__)
+/* private: a pause */
 #define relax() __asm__ __volatile__("yield" ::: "memory")
 #else
 #define relax() hazptr_compiler_fence_() /* private: a pause for nothing */
