@@ -31,3 +31,15 @@ has()
 {
 	grep -q -e "$1" "$tmp/out" || fail "no '$1' in: $(cat "$tmp/out")"
 }
+
+# unwritable STATUS ARGS...: the result goes to a full disk, and it says so
+unwritable()
+{
+	status=$1
+	shift
+	"$program" "$@" 2>"$tmp/out" >/dev/full
+	got=$?
+	[ "$got" -eq "$status" ] ||
+		fail "${program##*/} $*, full disk: exit $got, not $status"
+	has 'standard output: No space left'
+}

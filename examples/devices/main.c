@@ -34,8 +34,8 @@ static const char usage_text[] =
 	"  --careless    another way, which frees too early: it must fail\n"
 	"\n"
 	"Exit status: 0 all was right; 1 a device was used after its end,\n"
-	"opened after it was unplugged, or never freed; 2 bad usage, or\n"
-	"threads cannot be started.\n";
+	"opened after it was unplugged, or never freed; 2 bad usage,\n"
+	"threads cannot be started, or the result cannot be written.\n";
 
 static bool parse_number(const char *text, double min, double max, double *out)
 {
@@ -134,6 +134,15 @@ static unsigned count_cores(void)
 	return n > MAX_THREADS ? MAX_THREADS : (unsigned)n;
 }
 
+/* What went to a full disk was not said. */
+static int finish(int status)
+{
+	if (!fclose(stdout))
+		return status;
+	perror("devices: standard output");
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	static struct run run = { .rounds = 15, .seconds = 6 };
@@ -148,5 +157,5 @@ int main(int argc, char **argv)
 			run.threads);
 		return EXIT_USAGE;
 	}
-	return report_result(&run) ? EXIT_RIGHT : EXIT_WRONG;
+	return finish(report_result(&run) ? EXIT_RIGHT : EXIT_WRONG);
 }

@@ -17,6 +17,12 @@ test_usage()
 	expect 2 '--seconds cannot be nan' --seconds nan
 	expect 2 '--seconds cannot be 1s' --seconds 1s
 	expect 2 '--seed cannot be -1' --seed -1
+	for huge in 1001 4294967297 -4294967295 1e999 99999999999999999999; do
+		expect 2 "threads cannot be $huge" --threads "$huge"
+	done
+	expect 2 '--seconds cannot be inf' --seconds inf
+	expect 2 '--seed cannot be 18446744073709551616' \
+		--seed 18446744073709551616
 	expect 2 'what is lp0' lp0
 }
 
@@ -35,6 +41,7 @@ test_run()
 	has '"never_freed": 0 }'
 	expect 0 'all freed' --seconds .3 --rounds 1 --threads 40
 	expect 0 'all freed' --seconds .3 --rounds 1 --threads 1
+	unwritable 2 --seconds .3 --rounds 1
 }
 
 # A check that cannot fail is no check: this run must be caught, if it lives.

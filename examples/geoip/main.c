@@ -44,8 +44,8 @@ static const char usage_text[] =
 	"  --query ADDRESS  print the country of one address\n"
 	"\n"
 	"Exit status: 0 all was right; 1 wrong answers, use after free or a\n"
-	"leak, or no country is known for the address; 2 bad usage, or the\n"
-	"first load failed.\n";
+	"leak, or no country is known for the address; 2 bad usage, the\n"
+	"first load failed, or the result cannot be written.\n";
 
 struct options {
 	struct files files;
@@ -242,6 +242,15 @@ static int measure(struct options *o)
 	return right ? EXIT_RIGHT : EXIT_WRONG;
 }
 
+/* What went to a full disk was not said. */
+static int finish(int status)
+{
+	if (!fclose(stdout))
+		return status;
+	perror("geoip: standard output");
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	static struct options o = {
@@ -257,6 +266,6 @@ int main(int argc, char **argv)
 		o.files = default_files();
 	o.run.files = &o.files;
 	if (o.query)
-		return answer_query(&o.files, o.query);
-	return measure(&o);
+		return finish(answer_query(&o.files, o.query));
+	return finish(measure(&o));
 }

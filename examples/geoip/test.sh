@@ -49,6 +49,11 @@ test_usage()
 	expect 2 '--seconds cannot be -1' --seconds -1
 	expect 2 '--reloads cannot be nan' --reloads nan
 	expect 2 '--seed cannot be -1' --seed -1
+	for huge in 1001 4294967297 1e999 99999999999999999999; do
+		expect 2 "--threads cannot be $huge" --threads "$huge"
+	done
+	expect 2 'requires an argument' --query
+	unwritable 2 "$sample/sample4.txt" --query 192.0.2.12
 	expect 2 "$tmp/none: No such file" "$tmp/none"
 	expect 2 "$tmp: Is a directory" "$tmp"
 }

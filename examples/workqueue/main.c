@@ -60,8 +60,8 @@ static const char usage_text[] =
 	"  --json           print the result as JSON\n"
 	"\n"
 	"Exit status: 0 all counts are right; 1 workers counted something\n"
-	"else than one thread does; 2 bad usage, a file cannot be read, or\n"
-	"threads cannot be started.\n";
+	"else than one thread does; 2 bad usage, a file cannot be read,\n"
+	"threads cannot be started, or the result cannot be written.\n";
 
 struct run {
 	struct work work;
@@ -337,6 +337,15 @@ static void print_json(const struct run *run)
 	printf(" ] }\n");
 }
 
+/* What went to a full disk was not said. */
+static int finish(int status)
+{
+	if (!fclose(stdout))
+		return status;
+	perror("workqueue: standard output");
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	static struct run run = { .rounds = 9, .work.piece = 1024 };
@@ -360,5 +369,5 @@ int main(int argc, char **argv)
 		free(run.work.files[i].text);
 	free(run.work.files);
 	free(run.right);
-	return run.wrong ? EXIT_WRONG : EXIT_RIGHT;
+	return finish(run.wrong ? EXIT_WRONG : EXIT_RIGHT);
 }

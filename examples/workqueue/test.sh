@@ -17,6 +17,10 @@ test_usage()
 		expect 2 "rounds cannot be $bad" --rounds "$bad" "$tmp"
 	done
 	expect 2 'piece cannot be 1k' --piece 1k "$tmp"
+	for huge in 1073741825 4294967297 18446744073709551617; do
+		expect 2 "piece cannot be $huge" --piece $huge "$tmp"
+		expect 2 "times cannot be $huge" --times $huge "$tmp"
+	done
 	expect 2 'cannot read /no/such/file: No such file' /no/such/file
 	expect 2 "cannot read $tmp: Is a directory" "$source/README.md" "$tmp"
 }
@@ -41,6 +45,7 @@ test_run()
 	expect 0 '0 words, 0 jobs' --rounds 1 "$tmp/empty"
 	expect 0 '"ok": true' -j 2 --rounds 1 --times 2 --json "$@"
 	has '"name": "hazptr", "jobs_per_second": '
+	unwritable 2 --rounds 1 --times 1 "$tmp/short"
 }
 
 case $2 in
