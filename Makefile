@@ -13,6 +13,7 @@ help:
 	@echo "make demo        the geoip service on a real table, 20 s"
 	@echo "make check       build, lint and quick tests, two minutes"
 	@echo "make check-full  sanitizers, valgrind, compilers, models: long"
+	@echo "make fuzz        libFuzzer on each target of tests/fuzz, a minute each"
 	@echo "make bench       the tables of the README, with the peers"
 	@echo "make lint        labels, layers, limits, symbols, style"
 	@echo "make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
@@ -33,6 +34,10 @@ quick-build:
 check-full: check
 	@scripts/deps --full
 	@scripts/check-full
+
+fuzz:
+	@scripts/deps --full
+	@scripts/fuzz
 
 bench:
 	@scripts/deps --bench
@@ -59,4 +64,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: help demo check quick-build check-full bench lint install clean
+.PHONY: help demo check quick-build check-full fuzz bench lint install clean

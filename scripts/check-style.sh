@@ -13,7 +13,8 @@ report() {
 }
 
 text() {
-	grep -rnI --exclude-dir=.git --exclude-dir=build "$@" .
+	grep -rnI --exclude-dir=.git --exclude-dir=build \
+		--exclude-dir=corpus "$@" .
 }
 
 text '[[:blank:]]$' --exclude='*.md' > "$out"
