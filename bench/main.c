@@ -93,7 +93,10 @@ int main(int argc, char **argv)
 	print_noise(figures, n);
 	printf(missed ? "%u target%s missed.\n" : "All targets met.\n", missed,
 	       missed == 1 ? "" : "s");
-	fflush(stdout);
+	if (fflush(stdout)) {
+		perror("hazptr-bench: standard output");
+		return 1;
+	}
 	if ((o.json && !bench_json(o.json, figures, n)) ||
 	    (o.plot && !bench_plot(o.plot, figures, n)))
 		return 1;

@@ -127,7 +127,21 @@ test_bench()
 	expect 2 'no such workload: W99' bench W99
 	expect 2 '--peers: no such peer: nobody' bench --peers nobody
 	expect 2 '--peers: no such peer: urcu-no' bench --peers ck,urcu-no
-	expect 2 '--rounds: from 1 to' bench W1 --rounds 0
+	for bad in 0 102 -1 -18446744073709551615 18446744073709551617 1x \
+		' 1' ''; do
+		expect 2 "--rounds: from 1 to .*: $bad\$" bench --rounds "$bad"
+	done
+	for bad in 0 65 1,,2 1, ,1 1,2,3,4,5,6,7,8,9 x ''; do
+		expect 2 "--threads: up to 8 .*: $bad\$" bench --threads "$bad"
+	done
+	for bad in 0 nan inf 3601 1s ''; do
+		expect 2 "--seconds: from .*: $bad\$" bench --seconds "$bad"
+	done
+	expect 2 'no such workload: $' bench --only ''
+	expect 2 '--peers: no such peer: $' bench --peers ck,
+	expect 2 "option '--json' requires an argument" bench --json
+	expect 2 "unrecognized option '--xml'" bench --xml
+	expect 1 ': Is a directory' bench W1 --json "$tmp"
 	expect 1 "$tmp/no/file: No such file" bench W1 --json "$tmp/no/file"
 
 	run --json "$tmp/json"
@@ -154,6 +168,8 @@ weaker = ("liburcu-", "ck_epoch", "shared count")
 for r in rows.values():
     assert (r["kind"] == "weaker") == r["scheme"].startswith(weaker), r
 ' "$tmp/json" || fail "JSON: $(cat "$tmp/json")"
+
+	unwritable 1 bench W1 --rounds 1 --seconds 0.01 --threads 1
 
 	run --peers ck
 	has '  ck_hp '
