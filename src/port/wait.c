@@ -89,7 +89,8 @@ int hazptr_priority_(int thread)
 	struct sched_param param;
 	int saved = errno;
 
-	if (sched_getparam(thread, &param))
+	/* Not by libc: musl says ENOSYS, as it would mean the process. */
+	if (syscall(SYS_sched_getparam, thread, &param))
 		param.sched_priority = 0;
 	errno = saved;
 	return param.sched_priority;
