@@ -6,11 +6,14 @@
 
 static uint32_t word, other;
 
-/* TSan does not know a child's threads; ASan's locks are as fork met them. */
-#define skip_without_fork()         \
-	do {                        \
-		if (TEST_SANITIZED) \
-			skip();     \
+/*
+ * TSan does not know a child's threads; ASan's locks are as fork met them, and
+ * so are those of qemu.
+ */
+#define skip_without_fork()                            \
+	do {                                           \
+		if (TEST_SANITIZED || test_emulator()) \
+			skip();                        \
 	} while (0)
 
 /* Everything works there, with threads of its own. */
