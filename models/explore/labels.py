@@ -22,7 +22,8 @@ _spec = importlib.util.spec_from_file_location(
 order = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(order)
 
-CALLS = r"\bhazptr_fence_(?:light|heavy)\s*\("
+CALLS = ["hazptr_fence_light", "hazptr_fence_heavy"]
+SITE = rf"\b(?:{'|'.join(order.macros() + CALLS)})\b\s*\("
 
 
 def places(path):
@@ -30,14 +31,12 @@ def places(path):
     source = lint.Source(path)
     spans = source.statements()
     sites = {}
-    for pattern in (order.SITE, CALLS):
-        for line, _ in source.find(pattern):
-            span = next((s for s in spans if s[0] <= line <= s[1]),
-                        (line, line))
-            sites.setdefault(span, line)
+    for line, _ in source.find(SITE):
+        span = next((s for s in spans if s[0] <= line <= s[1]), (line, line))
+        sites.setdefault(span, line)
     for first, last in sites:
         labels = order.Labels()
-        order.explained(source, first, last, spans, sites, labels)
+        order.explained(source, first, last, sites, labels, True)
         yield first, last, sorted(labels.used)
 
 
