@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -177,6 +178,7 @@ static void fork_once(void)
 		return; /* as the machine is */
 	if (!child) {
 		is_child = true;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		node_check(o);
 		node_check(p);
 		hazptr_release(&a);

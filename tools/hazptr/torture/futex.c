@@ -312,7 +312,7 @@ struct op futex_ops[] = {
 static const struct helper helpers[] = {
 	{ .name = "conductor", .run = conduct, .n = 1, .late = true },
 	{ .name = "resizer", .run = resize, .n = 1, .late = true },
-	{ .name = "relay", .run = relay, .n = 3 },
+	{ .name = "relay", .run = relay, .n = 2 },
 };
 
 const struct workload futex_workload = {

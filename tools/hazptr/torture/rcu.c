@@ -63,6 +63,8 @@ static struct obj *get_from(struct obj **source)
 	HAZPTR_GUARD(g);
 	struct obj *o = hazptr_protect(&g, source);
 
+	if (o)
+		obj_check(o, OBJ_RCUREF); /* others may put the last one now */
 	if (!o || !hazptr_rcuref_get(&o->rcuref))
 		return NULL;
 	hold(o);

@@ -90,6 +90,8 @@ static void get_unless_zero(void)
 	HAZPTR_GUARD(g);
 	struct obj *o = hazptr_protect(&g, &sources[pick(SOURCES)]);
 
+	if (o)
+		obj_check(o, OBJ_REF); /* others may put the last one now */
 	if (!o || !hazptr_ref_get_unless_zero(&o->ref))
 		return;
 	hold(o);

@@ -20,8 +20,6 @@
 
 #define SMALLEST_BITS 4 /* tables of 16 to 4096 buckets */
 #define SIZES 9
-#define RUNNERS 3
-#define END UINT32_MAX
 
 uint64_t futex_epoch;
 
@@ -102,30 +100,50 @@ void resize(unsigned unused)
 	}
 }
 
-/* Handing over: a wake that is lost is a relay that stands still. */
-static uint32_t baton;
+/*
+ * Handing over: a wake that is lost is a relay that stands still. Who has the
+ * baton gives it back while the other one is on the way to sleep, if that one
+ * runs. A wake of none clears what is left of the last one in the bucket.
+ */
+enum { NOBODY, RUN, END };
+static struct runner {
+	uint32_t baton, is_up;
+} __attribute__((__aligned__(64))) runners[2];
+
+static uint32_t await_baton(struct runner *r, const struct runner *other)
+{
+	unsigned turns = 20000;
+	uint32_t value;
+
+	while (turns-- && !__atomic_load_n(&other->is_up, __ATOMIC_RELAXED))
+		;
+	spin((unsigned)pick(1000));
+	while (!(value = __atomic_load_n(&r->baton, __ATOMIC_ACQUIRE)))
+		hazptr_futex_wait(&r->baton, NOBODY, NULL);
+	__atomic_store_n(&r->baton, NOBODY, __ATOMIC_RELAXED);
+	hazptr_futex_wake(&r->baton, 0);
+	__atomic_store_n(&r->is_up, 1, __ATOMIC_RELAXED);
+	return value;
+}
+
+static void hand_over(struct runner *r, struct runner *other, uint32_t value)
+{
+	spin((unsigned)pick(1000));
+	crowd_stores(&other->baton);
+	__atomic_store_n(&r->is_up, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&other->baton, value, __ATOMIC_RELEASE);
+	hazptr_futex_wake(&other->baton, 1);
+}
 
 void relay(unsigned i)
 {
-	uint32_t value;
+	struct runner *r = &runners[i], *other = &runners[!i];
+	uint32_t value = i ? await_baton(r, other) : RUN;
 
-	for (;;) {
-		while ((value = __atomic_load_n(&baton, __ATOMIC_ACQUIRE)),
-		       value != END && value % RUNNERS != i)
-			hazptr_futex_wait(&baton, value, NULL);
-		if (value == END)
-			return;
-		if (is_over()) {
-			__atomic_store_n(&baton, END, __ATOMIC_RELEASE);
-			hazptr_futex_wake(&baton, INT_MAX);
-			return;
-		}
-		spin((unsigned)pick(400));
-		if (value % 4 == 0)
-			crowd_stores(&baton);
-		value = (value + 1) % (RUNNERS * 1000000u);
-		__atomic_store_n(&baton, value, __ATOMIC_RELEASE);
-		hazptr_futex_wake(&baton, INT_MAX);
+	while (value != END && !is_over()) {
+		hand_over(r, other, RUN);
 		did(&futex_ops[RELAY]);
+		value = await_baton(r, other);
 	}
+	hand_over(r, other, END);
 }
