@@ -9,6 +9,9 @@
 #include "../../src/port/port.h"
 #include "port.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 int hazptr_fence_chosen_;
 
 int hazptr_fence_choose_slow_(void)
@@ -45,6 +48,45 @@ void hazptr_warn_setting_(const char *setting, const char *value,
 {
 	(void)value;
 	ex_warn(setting, NULL, what);
+}
+
+void hazptr_abort_(void)
+{
+	ex_die("abort", NULL, "it said why");
+}
+
+void hazptr_text_add_(struct hazptr_text *t, const char *format, ...)
+{
+	size_t room = sizeof(t->line) - t->n;
+	va_list arguments;
+	int n;
+
+	va_start(arguments, format);
+	n = vsnprintf(t->line + t->n, room, format, arguments);
+	va_end(arguments);
+	t->n += n > 0 && (size_t)n < room ? (size_t)n : 0;
+}
+
+void hazptr_text_write_(struct hazptr_text *t, int fd)
+{
+	(void)t, (void)fd;
+}
+
+void hazptr_text_say_(struct hazptr_text *t)
+{
+	ex_warn("report", NULL, t->line);
+}
+
+bool hazptr_debug_wanted_(bool say)
+{
+	(void)say;
+	return false;
+}
+
+unsigned hazptr_debug_stall_ms_(bool say)
+{
+	(void)say;
+	return 0;
 }
 
 void *hazptr_alloc_(size_t size)

@@ -50,3 +50,8 @@ _Noreturn void hazptr_die_(const char *call, const void *object,
 	hazptr_warn_(call, object, what);
 	abort();
 }
+
+_Noreturn void hazptr_abort_(void)
+{
+	abort();
+}

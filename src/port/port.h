@@ -3,10 +3,10 @@
  * port/port.h - all that the library wants from the system
  *
  * Layer 0: below it only libc and the kernel. One file per idea: die.c (the
- * only abort), alloc.c (the only malloc), lock.c (the library's own lock),
- * wait.c (futex and time), fence.c (the two halves of the fence), hooks.c
- * (signals, threads, fork), module.c (dlopen and dlclose), rseq.c (what libc
- * registered).
+ * only abort), text.c (lines of several parts), alloc.c (the only malloc),
+ * lock.c (the library's own lock), wait.c (futex and time), fence.c (the two
+ * halves of the fence), hooks.c (signals, threads, fork), module.c (dlopen and
+ * dlclose), rseq.c (what libc registered).
  */
 #ifndef HAZPTR_PORT_H
 #define HAZPTR_PORT_H
@@ -30,12 +30,24 @@
 /* One line "hazptr: CALL: OBJECT: WHAT" on stderr, then abort. */
 _Noreturn void hazptr_die_(const char *call, const void *object,
 			   const char *what);
+_Noreturn void hazptr_abort_(void); /* all is said */
 /* The same line, and the program goes on. */
 void hazptr_warn_(const char *call, const void *object, const char *what);
 
 /* The same of an environment variable. */
 void hazptr_warn_setting_(const char *setting, const char *value,
 			  const char *what);
+
+/* text.c: a line in parts, for reports; what does not fit is cut. */
+struct hazptr_text {
+	size_t n;
+	char line[600];
+};
+void hazptr_text_add_(struct hazptr_text *t, const char *format, ...)
+	__attribute__((__format__(__printf__, 2, 3)));
+/* With a newline, in one write; then it is empty. errno stays. */
+void hazptr_text_write_(struct hazptr_text *t, int fd);
+void hazptr_text_say_(struct hazptr_text *t); /* on stderr */
 
 /* alloc.c: zeroed, on a cache line of its own; NULL when there is none. */
 void *hazptr_alloc_(size_t size);
@@ -80,6 +92,10 @@ void hazptr_fence_rseq_(void);
 void *hazptr_rseq_area_(void);
 size_t hazptr_cpus_possible_(void);
 bool hazptr_stats_wanted_(void); /* HAZPTR_STATS=1 */
+
+/* debug.c */
+bool hazptr_debug_wanted_(bool say); /* HAZPTR_DEBUG=1 */
+unsigned hazptr_debug_stall_ms_(bool say);
 
 /* hooks.c */
 /* The kernel's number of a thread, and whether none has it any more. */
