@@ -107,6 +107,8 @@ void hazptr_slot_clear_slow_(struct hazptr_slot *s);
  */
 static inline void hazptr_slot_clear(struct hazptr_slot *s)
 {
+	if (HAZPTR_DEBUG_)
+		hazptr_debug_drop_((uintptr_t)s, NULL);
 	if (hazptr_unlikely_(hazptr_fence_mode() != HAZPTR_FENCE_MEMBARRIER)) {
 		hazptr_slot_clear_slow_(s);
 		return;
@@ -191,5 +193,65 @@ static inline T *hazptr_slot_try_protect(struct hazptr_slot *s, T *const *src)
 		(s), hazptr_source_(src)))
 
 #endif /* __cplusplus */
+
+#ifdef HAZPTR_DEBUG
+/* The same, and the library hears of it: hazptr/debug.h. */
+
+static inline uintptr_t hazptr_slot_protect_at_(struct hazptr_slot *s,
+						const hazptr_word_ *src,
+						const char *place)
+{
+	uintptr_t word = hazptr_slot_protect_word_(s, src);
+
+	hazptr_debug_protected_((uintptr_t)s, src, word, 0, place);
+	return word;
+}
+
+static inline uintptr_t hazptr_slot_try_protect_at_(struct hazptr_slot *s,
+						    const hazptr_word_ *src,
+						    const char *place)
+{
+	uintptr_t word = hazptr_slot_try_protect_word_(s, src);
+
+	hazptr_debug_protected_((uintptr_t)s, src, word, 0, place);
+	return word;
+}
+
+#ifdef __cplusplus
+
+template <typename T>
+static inline T *hazptr_slot_protect_from_(struct hazptr_slot *s, T *const *src,
+					   const char *place)
+{
+	return reinterpret_cast<T *>(hazptr_slot_protect_at_(
+		s, reinterpret_cast<const hazptr_word_ *>(src), place));
+}
+
+template <typename T>
+static inline T *hazptr_slot_try_protect_from_(struct hazptr_slot *s,
+					       T *const *src, const char *place)
+{
+	return reinterpret_cast<T *>(hazptr_slot_try_protect_at_(
+		s, reinterpret_cast<const hazptr_word_ *>(src), place));
+}
+
+#define hazptr_slot_protect(s, src) \
+	hazptr_slot_protect_from_((s), (src), HAZPTR_HERE_)
+#define hazptr_slot_try_protect(s, src) \
+	hazptr_slot_try_protect_from_((s), (src), HAZPTR_HERE_)
+
+#else
+
+#undef hazptr_slot_protect
+#undef hazptr_slot_try_protect
+#define hazptr_slot_protect(s, src)                                            \
+	((__typeof__(*(src)))hazptr_slot_protect_at_((s), hazptr_source_(src), \
+						     HAZPTR_HERE_))
+#define hazptr_slot_try_protect(s, src)                   \
+	((__typeof__(*(src)))hazptr_slot_try_protect_at_( \
+		(s), hazptr_source_(src), HAZPTR_HERE_))
+
+#endif /* __cplusplus */
+#endif /* HAZPTR_DEBUG */
 
 #endif /* HAZPTR_CONTEXT_H */

@@ -50,6 +50,7 @@
 #define HAZPTR_GUARD_H
 
 #include <hazptr/atomic.h>
+#include <hazptr/debug.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -194,6 +195,8 @@ HAZPTR_INLINE_ void hazptr_release(struct hazptr_guard *g)
 {
 	uintptr_t slot = g->slot;
 
+	if (HAZPTR_DEBUG_)
+		hazptr_debug_drop_(slot, "hazptr_release");
 	if (hazptr_unlikely_(slot & HAZPTR_ELSEWHERE_))
 		hazptr_release_slow_(slot);
 	else if (hazptr_likely_(slot != 0))
@@ -486,5 +489,94 @@ HAZPTR_INLINE_ void hazptr_hold(struct hazptr_guard *g, const void *object)
 }
 
 #endif /* __cplusplus */
+
+#ifdef HAZPTR_DEBUG
+/* The same, and the library hears of it: hazptr/debug.h. */
+
+HAZPTR_INLINE_ uintptr_t hazptr_protect_at_(struct hazptr_guard *g,
+					    const hazptr_word_ *src,
+					    uintptr_t tag_mask,
+					    const char *place)
+{
+	uintptr_t word;
+
+	hazptr_debug_drop_(g->slot, "hazptr_protect");
+	word = hazptr_protect_word_(g, src, tag_mask);
+	hazptr_debug_protected_(g->slot, src, word, tag_mask, place);
+	return word;
+}
+
+HAZPTR_INLINE_ bool hazptr_try_protect_at_(struct hazptr_guard *g,
+					   uintptr_t *ptr,
+					   const hazptr_word_ *src,
+					   const char *place)
+{
+	bool same;
+
+	hazptr_debug_drop_(g->slot, "hazptr_try_protect");
+	same = hazptr_try_protect_word_(g, ptr, src);
+	hazptr_debug_protected_(g->slot, src, *ptr, 0, place);
+	return same;
+}
+
+HAZPTR_INLINE_ void hazptr_hold_at_(struct hazptr_guard *g, const void *object,
+				    const char *place)
+{
+	hazptr_debug_drop_(g->slot, "hazptr_hold");
+	hazptr_hold_word_(g, (uintptr_t)object);
+	hazptr_debug_protected_(g->slot, NULL, (uintptr_t)object, 0, place);
+}
+
+#ifdef __cplusplus
+
+template <typename T>
+HAZPTR_INLINE_ T *hazptr_protect_from_(struct hazptr_guard *g, T *const *src,
+				       const char *place)
+{
+	return reinterpret_cast<T *>(hazptr_protect_at_(
+		g, reinterpret_cast<const hazptr_word_ *>(src), 0, place));
+}
+
+template <typename T>
+HAZPTR_INLINE_ bool hazptr_try_protect_from_(struct hazptr_guard *g, T **ptr,
+					     T *const *src, const char *place)
+{
+	uintptr_t word = reinterpret_cast<uintptr_t>(*ptr);
+	bool same = hazptr_try_protect_at_(
+		g, &word, reinterpret_cast<const hazptr_word_ *>(src), place);
+
+	*ptr = reinterpret_cast<T *>(word);
+	return same;
+}
+
+#define hazptr_protect(g, src) hazptr_protect_from_((g), (src), HAZPTR_HERE_)
+#define hazptr_try_protect(g, ptr, src) \
+	hazptr_try_protect_from_((g), (ptr), (src), HAZPTR_HERE_)
+
+#else
+
+#undef hazptr_protect
+#undef hazptr_try_protect
+#define hazptr_protect(g, src)                                               \
+	((__typeof__(*(src)))hazptr_protect_at_((g), hazptr_source_(src), 0, \
+						HAZPTR_HERE_))
+#define hazptr_try_protect(g, ptr, src)                           \
+	__extension__({                                           \
+		__typeof__(*(ptr)) *hazptr_ptr_ = (ptr);          \
+		uintptr_t hazptr_seen_ = (uintptr_t)*hazptr_ptr_; \
+		bool hazptr_same_ = hazptr_try_protect_at_(       \
+			(g), &hazptr_seen_, hazptr_source_(src),  \
+			HAZPTR_HERE_);                            \
+		*hazptr_ptr_ = (__typeof__(*(ptr)))hazptr_seen_;  \
+		hazptr_same_;                                     \
+	})
+
+#endif /* __cplusplus */
+
+#define hazptr_protect_tagged(g, src, tag_mask)                          \
+	hazptr_protect_at_((g), (const hazptr_word_ *)(src), (tag_mask), \
+			   HAZPTR_HERE_)
+#define hazptr_hold(g, object) hazptr_hold_at_((g), (object), HAZPTR_HERE_)
+#endif /* HAZPTR_DEBUG */
 
 #endif /* HAZPTR_GUARD_H */

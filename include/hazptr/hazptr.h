@@ -31,6 +31,7 @@
  *	hazptr/park.h		the same for authors of locks
  *	hazptr/mutex.h		a lock of four bytes; cond.h, sem.h, rwlock.h
  *	hazptr/context.h	explicit sets of slots, for tasks and fibers
+ *	hazptr/debug.h		who holds this object?
  *	hazptr/fence.h		the asymmetric fence below it all
  *	hazptr/atomic.h		the one door for atomic accesses
  *
@@ -47,6 +48,7 @@
 
 #include <hazptr/cond.h>
 #include <hazptr/context.h>
+#include <hazptr/debug.h>
 #include <hazptr/domain.h>
 #include <hazptr/fence.h>
 #include <hazptr/futex.h>

@@ -31,6 +31,7 @@
 #ifndef HAZPTR_RETIRE_H
 #define HAZPTR_RETIRE_H
 
+#include <hazptr/debug.h>
 #include <hazptr/domain.h>
 
 #include <time.h>
@@ -57,6 +58,12 @@ typedef void (*hazptr_reclaim_fn)(struct hazptr_head *head);
 void hazptr_retire_(struct hazptr_domain *d, struct hazptr_head *head,
 		    void *object, hazptr_reclaim_fn reclaim);
 
+/* Says so, in a file with -DHAZPTR_DEBUG. */
+#define HAZPTR_RETIRING_(obj)                                               \
+	((void)(HAZPTR_DEBUG_ &&                                            \
+		(hazptr_debug_retire_((obj), sizeof(*(obj)), HAZPTR_HERE_), \
+		 0)))
+
 /**
  * hazptr_retire - reclaim the object by a function of yours
  * @d: the domain, NULL for the default one
@@ -75,6 +82,7 @@ void hazptr_retire_(struct hazptr_domain *d, struct hazptr_head *head,
 #define hazptr_retire(d, obj, member, fn)                                     \
 	__extension__({                                                       \
 		__typeof__(obj) hazptr_obj_ = (obj);                          \
+		HAZPTR_RETIRING_(hazptr_obj_);                                \
 		hazptr_retire_((d), &hazptr_obj_->member, hazptr_obj_, (fn)); \
 	})
 
@@ -188,6 +196,7 @@ int hazptr_cohort_init(struct hazptr_cohort *c, struct hazptr_domain *d);
 #define hazptr_cohort_retire(c, obj, member, fn)                              \
 	__extension__({                                                       \
 		__typeof__(obj) hazptr_obj_ = (obj);                          \
+		HAZPTR_RETIRING_(hazptr_obj_);                                \
 		hazptr_cohort_retire_((c), &hazptr_obj_->member, hazptr_obj_, \
 				      (fn));                                  \
 	})
@@ -210,6 +219,32 @@ void hazptr_cohort_barrier(struct hazptr_cohort *c);
  * Aborts inside a reclaim function.
  */
 void hazptr_cohort_destroy(struct hazptr_cohort *c);
+
+#ifdef HAZPTR_DEBUG
+/* The same, and the library hears of it: hazptr/debug.h. */
+
+static inline void hazptr_retire_ptr_at_(struct hazptr_domain *d, void *object,
+					 void (*destroy)(void *),
+					 const char *place)
+{
+	hazptr_debug_retire_(object, 0, place);
+	hazptr_retire_ptr(d, object, destroy);
+}
+
+static inline void hazptr_retire_list_at_(struct hazptr_domain *d,
+					  struct hazptr_head *first,
+					  struct hazptr_head *last,
+					  const char *place)
+{
+	hazptr_debug_retire_list_(first, last, place);
+	hazptr_retire_list(d, first, last);
+}
+
+#define hazptr_retire_ptr(d, object, destroy) \
+	hazptr_retire_ptr_at_((d), (object), (destroy), HAZPTR_HERE_)
+#define hazptr_retire_list(d, first, last) \
+	hazptr_retire_list_at_((d), (first), (last), HAZPTR_HERE_)
+#endif /* HAZPTR_DEBUG */
 
 #ifdef __cplusplus
 }

@@ -20,6 +20,9 @@
 #define CHUNK_RECORDS 4
 #define REF_SLOTS 2
 #define FIRST_BITS 1
+#define HELD_BUCKETS 1
+#define RETIRED_BUCKETS 1
+#define WATCHED 2
 
 enum ex_order {
 	EX_relaxed,

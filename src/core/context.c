@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/context.c - explicit contexts and single slots */
+#include "debug.h"
 #include "slot.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ void hazptr_context_cleanup(struct hazptr_context *c)
 	for (i = 0; i < HAZPTR_CONTEXT_SLOTS; i++)
 		slot_clear_to(&r->slots[i], 0);
 	hazptr_overflow_drop_(r);
+	hazptr_debug_clear_(r);
 	hazptr_record_give_back_(r);
 	c->record = NULL;
 }
@@ -94,6 +96,7 @@ void hazptr_slot_free(struct hazptr_context *c, struct hazptr_slot *s)
 		hazptr_die_("hazptr_slot_free", s, "not a slot of the context");
 	if (slot_is_free(s))
 		hazptr_die_("hazptr_slot_free", s, "free already");
+	hazptr_debug_drop_((uintptr_t)s, NULL);
 	slot_clear_to(s, 0);
 }
 

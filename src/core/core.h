@@ -14,7 +14,7 @@
  * a lane that is full its owner frees, or makes ready, what no reader holds.
  *
  * Locks, in the order in which they are taken: hazptr_domains.lock,
- * domain.scan_lock (several: in list order), snapshot, registry, lanes,
+ * domain.scan_lock (several: in list order), stall, snapshot, registry, lanes,
  * background. overflow_lock of a record is taken with all signals blocked and
  * nothing is taken under it. None is held while waiting for a reader, while a
  * user function runs, or while memory is allocated.
@@ -22,6 +22,7 @@
 #ifndef HAZPTR_CORE_H
 #define HAZPTR_CORE_H
 
+#undef HAZPTR_DEBUG /* is for files of the user's */
 #include <hazptr/hazptr.h>
 #include <hazptr/rseq.h>
 

@@ -12,6 +12,7 @@
  * One object can be lost: the one that another thread was just retiring or
  * just freeing. The stack that knew of it does not exist here either.
  */
+#include "debug.h"
 #include "slot.h"
 
 void (*hazptr_fork_child_later_)(void);
@@ -86,6 +87,7 @@ static void forget_guards(struct hazptr_record_ *r)
 			r->slots[i].value = 0;
 	r->overflow = NULL;
 	r->overflow_n = 0;
+	hazptr_debug_clear_(r);
 }
 
 /* A thread that is not here, or a context that it was using. */
@@ -166,6 +168,7 @@ void hazptr_fork_child_(void)
 	struct record_iterator it;
 	struct hazptr_domain *d;
 
+	hazptr_notes_after_fork_();
 	hazptr_background_forget_();
 	for (r = hazptr_record_first_(&it); r; r = hazptr_record_next_(&it)) {
 		if (is_foreign(r, self))

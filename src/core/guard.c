@@ -7,6 +7,7 @@
  * in `held`: a slot, or a record with OVERFLOWED. In membarrier mode a slot
  * goes to `slot`, and the inline paths have the guard from then on.
  */
+#include "debug.h"
 #include "slot.h"
 
 static struct hazptr_record_ *current_record(void)
@@ -81,6 +82,8 @@ static void clear(uintptr_t slot)
 
 void hazptr_release_slow_(uintptr_t slot)
 {
+	if (hazptr_debug_is_on_())
+		hazptr_debug_check_owner_(slot, "hazptr_release");
 	clear(slot);
 }
 
@@ -144,6 +147,7 @@ void hazptr_detach(struct hazptr_guard *g)
 
 	if (!g->slot)
 		return;
+	hazptr_debug_detached_(g->slot);
 	if (rest && (rest->held & OVERFLOWED))
 		hazptr_overflow_detach_(rest);
 	else

@@ -14,6 +14,7 @@
  * A list keeps its contents when guards are swapped: what is in the list of
  * one record never moves to a place that a scan has visited already.
  */
+#include "debug.h"
 #include "slot.h"
 
 /* How many guards are linked, of all records: most scans read a zero here. */
@@ -91,6 +92,8 @@ void hazptr_overflow_unlink_(struct hazptr_guard *g)
 	struct hazptr_record_ *r = hazptr_overflow_record_(g);
 	sigset_t before;
 
+	if (hazptr_notes_are_used_())
+		hazptr_note_drop_(&hazptr_notes_held_, (uintptr_t)&g->own);
 	list_lock(r, &before);
 	relink(find(r, g), g->next);
 	if (!(g->held & DETACHED))
@@ -139,10 +142,7 @@ void hazptr_overflow_abandon_(struct hazptr_record_ *r)
 		r->overflow_n = 0;
 	}
 	list_unlock(r, &before);
-	if (n)
-		hazptr_warn_("thread exit", r,
-			     "guards are still held; their protection is "
-			     "dropped");
+	hazptr_debug_left_embedded_(r, n);
 }
 
 /* A context goes, and everything that it protects. */
@@ -269,6 +269,7 @@ void hazptr_swap(struct hazptr_guard *a, struct hazptr_guard *b)
 		   is_overflowed(slot_b));
 	a->slot = as_of(slot_b, rest_a);
 	b->slot = as_of(slot_a, rest_b);
+	hazptr_debug_swapped_(rest_a, rest_b);
 }
 
 static void count(struct hazptr_guard *g, void *n)

@@ -11,7 +11,7 @@
  * rest of its work is: a barrier waits for that (PS1, PS2), and the child of a
  * fork takes the work over.
  */
-#include "core.h"
+#include "debug.h"
 
 /* In the library's thread: functions at a time, times before it looks around */
 #define TAKE 256
@@ -104,6 +104,8 @@ static void run_list(struct hazptr_record_ *r, struct hazptr_domain *d,
 	struct hazptr_head *head;
 	bool is_marker;
 
+	if (!kind)
+		hazptr_debug_forget_(r->running.list);
 	while ((head = r->running.list)) {
 		r->running.list = head->next;
 		is_marker = !head->object;

@@ -35,7 +35,7 @@
  * `reserved` above zero, the background thread, which sleeps only when it is
  * zero, needs no call from the fast path either (BG1 to BG5).
  */
-#include "core.h"
+#include "debug.h"
 
 #define MANUAL_QUOTA 64
 #define LEND_NS 1000000u
@@ -144,7 +144,7 @@ void hazptr_retired_push_(struct hazptr_cohort *c, struct hazptr_head *first,
 			  struct hazptr_head *last, size_t n)
 {
 	if (last->next)
-		hazptr_die_("hazptr_retire", last->object, "retired twice");
+		hazptr_die_twice_(last->object);
 	count_retired(c->domain, n);
 	hazptr_retired_link_(c, first, last);
 }
@@ -687,6 +687,7 @@ void hazptr_retire_ptr(struct hazptr_domain *d, void *object,
 
 	if (!node) {
 		hazptr_synchronize(object);
+		hazptr_debug_forget_(&(struct hazptr_head){ .object = object });
 		destroy(object);
 		return;
 	}

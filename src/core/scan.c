@@ -14,7 +14,7 @@
  * are the scan's: MARKED, it was in a set of an earlier round; SEEN, this walk
  * has met it, so that an object that was retired twice is met twice.
  */
-#include "core.h"
+#include "debug.h"
 
 #define MARKED ((uintptr_t)1)
 #define SEEN ((uintptr_t)2)
@@ -37,8 +37,7 @@ void hazptr_ring_check_(struct ring_check *c, const struct hazptr_head *head)
 	if (!c->first)
 		c->first = head;
 	if (head == c->before)
-		hazptr_die_("hazptr_retire", ring_entry(c->first, head)->object,
-			    "retired twice");
+		hazptr_die_twice_(ring_entry(c->first, head)->object);
 	if (c->n++ < c->next)
 		return;
 	c->before = head;
@@ -154,9 +153,7 @@ static inline enum verdict judge_object(struct hazptr_head *head)
 	uintptr_t object = (uintptr_t)head->object;
 
 	if (hazptr_unlikely_(object & SEEN))
-		hazptr_die_("hazptr_retire",
-			    (void *)(object & ~(MARKED | SEEN)),
-			    "retired twice");
+		hazptr_die_twice_((void *)(object & ~(MARKED | SEEN)));
 	head->object = (void *)(object | SEEN);
 	if ((object & MARKED) || hazptr_snapshot_has_(object))
 		return HELD;
@@ -258,6 +255,7 @@ void hazptr_free_all_(struct hazptr_record_ *r)
 {
 	struct hazptr_head *head;
 
+	hazptr_debug_forget_(r->freeing.list);
 	while ((head = r->freeing.list)) {
 		r->freeing.list = head->next;
 		hazptr_free_(
@@ -299,6 +297,7 @@ size_t hazptr_scan_(struct hazptr_record_ *r, struct hazptr_domain *const *d,
 	HAZPTR_TEST_POINT("scan:sifted");
 	hazptr_free_all_(r);
 	hazptr_activity_end_(&r->freeing);
+	hazptr_debug_scanned_(d, n);
 	return left;
 }
 

@@ -6,6 +6,7 @@
  * fence never will in earnest. Slot by slot, in the order of every scan, and
  * without a lock: who waits here for a sleeping reader delays nobody.
  */
+#include "debug.h"
 #include "slot.h"
 
 #include <errno.h>
@@ -38,17 +39,25 @@ static void check_own(const struct wanted *w, const struct hazptr_record_ *r,
 			    "a guard of the calling thread holds it");
 }
 
+static void wait_long(const struct wanted *w, struct hazptr_record_ *r,
+		      struct stall *stall)
+{
+	hazptr_debug_waits_(stall, r, w->objects, w->n, w->call);
+}
+
 /* It held one of them: until it holds another object, or none. */
 static int wait_slot(const struct wanted *w, struct hazptr_record_ *r, int i,
 		     uintptr_t first)
 {
 	bool marker = hazptr_fence_mode() == HAZPTR_FENCE_MARKER;
 	struct hazptr_backoff backoff = { 0 };
+	struct stall stall = { 0 };
 
 	/* order ST2: a flag that the owner sets; pairs with ST2 */
 	check_own(w, r, first,
 		  hazptr_load_(&r->slots[i].value, relaxed) & SLOT_DETACHED);
 	while (slot_read(&r->slots[i], marker) == first) {
+		wait_long(w, r, &stall);
 		if (hazptr_now_() >= w->deadline)
 			return -ETIMEDOUT;
 		hazptr_backoff_(&backoff, w->deadline);
@@ -102,8 +111,10 @@ static bool overflow_holds(const struct wanted *w, struct hazptr_record_ *r)
 static int wait_overflow(const struct wanted *w, struct hazptr_record_ *r)
 {
 	struct hazptr_backoff backoff = { 0 };
+	struct stall stall = { 0 };
 
 	while (overflow_holds(w, r)) {
+		wait_long(w, r, &stall);
 		if (hazptr_now_() >= w->deadline)
 			return -ETIMEDOUT;
 		hazptr_backoff_(&backoff, w->deadline);

@@ -6,6 +6,7 @@
  * inline paths need no test for it; nor do they for the modes in which they
  * may not be used.
  */
+#include "debug.h"
 #include "slot.h"
 
 #define BUSY HAZPTR_SLOT_IDLE_
@@ -56,9 +57,7 @@ void hazptr_slots_drop_(struct hazptr_record_ *r)
 		if ((value & SLOT_DETACHED) && value != HAZPTR_SLOT_IDLE_)
 			continue;
 		if (value & ~SLOT_FLAGS)
-			hazptr_warn_("thread exit", (const void *)value,
-				     "a guard still holds it; its protection "
-				     "is dropped");
+			hazptr_debug_left_(r, i, value & ~SLOT_FLAGS);
 		slot_clear_to(&r->slots[i], 0);
 	}
 }
@@ -140,6 +139,12 @@ static bool place_hooks(void)
 	return ready;
 }
 
+static void set_thread(struct hazptr_record_ *r)
+{
+	/* order ST1: for reports; pairs with ST1 */
+	hazptr_store_(&r->thread, hazptr_thread_id_(), relaxed);
+}
+
 /*
  * In the child of a fork: another thread may have been in place_hooks(). Then
  * there is one key too many.
@@ -148,7 +153,7 @@ void hazptr_self_after_fork_(void)
 {
 	hazptr_lock_reset_(&once.lock);
 	if (hazptr_self_.own)
-		hazptr_self_.own->thread = hazptr_thread_id_();
+		set_thread(hazptr_self_.own);
 }
 
 /* The pin takes the loader's lock, so none of ours is held then. */
@@ -177,7 +182,7 @@ struct hazptr_record_ *hazptr_self_register_(void)
 		r = NULL;
 	}
 	if (r) {
-		r->thread = hazptr_thread_id_();
+		set_thread(r);
 		hazptr_self_adopt_(r);
 	}
 	hazptr_signals_restore_(&before);

@@ -18,6 +18,7 @@
 #ifndef HAZPTR_PARK_IMPL_H
 #define HAZPTR_PARK_IMPL_H
 
+#undef HAZPTR_DEBUG /* is for files of the user's */
 #include <hazptr/futex.h>
 #include <hazptr/guard.h>
 #include <hazptr/ref.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ref/ref.c - counts out of their ordinary range */
+#undef HAZPTR_DEBUG /* is for files of the user's */
 #include <hazptr/ref.h>
 
 #include "../port/port.h"

@@ -12,6 +12,7 @@
 #ifndef HAZPTR_REFS_H
 #define HAZPTR_REFS_H
 
+#undef HAZPTR_DEBUG /* is for files of the user's */
 #include <hazptr/shared.h>
 #include <hazptr/thread_shared.h>
 

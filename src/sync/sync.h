@@ -7,6 +7,7 @@
 #ifndef HAZPTR_SYNC_H
 #define HAZPTR_SYNC_H
 
+#undef HAZPTR_DEBUG /* is for files of the user's */
 #include <hazptr/cond.h>
 #include <hazptr/mutex.h>
 #include <hazptr/rwlock.h>

@@ -152,7 +152,7 @@ struct test_child {
 struct test_result {
 	int status;	/* as waitpid() gives it */
 	char err[4096]; /* what it wrote to stderr, ... */
-	char out[256];	/* ... and to stdout */
+	char out[1024];	/* ... and to stdout */
 };
 
 static char test_self[4096]; /* the path of this program */
