@@ -137,6 +137,27 @@ struct hazptr_stats {
  */
 void hazptr_domain_stats(struct hazptr_domain *d, struct hazptr_stats *out);
 
+/**
+ * hazptr_domain_dump - say in words what waits, and who holds what
+ * @d: the domain, NULL for the default one
+ * @fd: where to: a file, a pipe, STDERR_FILENO
+ *
+ * Lines for people, which may change: the domain's figures, what threads have
+ * in their hands for it, its cohorts, and every slot of the process that holds
+ * an object (guards know no domains), with the thread and whether the object
+ * waits in this domain. Where the object was protected and since when is said
+ * of files that are compiled with -DHAZPTR_DEBUG, and how long it waits when
+ * HAZPTR_DEBUG=1 is in the environment: hazptr/debug.h.
+ *
+ * Everything is true at some moment during the call.
+ *
+ * Context: any thread, but not under a lock that a debugger's thread may hold;
+ * takes the domain's lock for short, and none while it writes; allocates
+ * nothing; not signal-safe. O(slots x objects that are kept).
+ * Order: none.
+ */
+void hazptr_domain_dump(struct hazptr_domain *d, int fd);
+
 #ifdef __cplusplus
 }
 #endif

@@ -121,6 +121,7 @@ static void domain(void **state)
 	FUNCTION(void, hazptr_barrier, struct hazptr_domain *);
 	FUNCTION(void, hazptr_domain_stats, struct hazptr_domain *,
 		 struct hazptr_stats *);
+	FUNCTION(void, hazptr_domain_dump, struct hazptr_domain *, int);
 	MEMBER(struct hazptr_domain_opts, size, size_t);
 	MEMBER(struct hazptr_domain_opts, reclaim, enum hazptr_reclaim);
 	MEMBER(struct hazptr_domain_opts, max_retired, size_t);
