@@ -6,6 +6,7 @@
  * what others were in the middle of, with a bucket's lock or the table's in
  * hand, does not hold it up. What the thread that forked had locked it unlocks.
  */
+#undef HAZPTR_DEBUG /* a thread tries what it holds, and gives up */
 #include "parking.h"
 
 #include <errno.h>

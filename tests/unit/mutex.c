@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/mutex.c - hazptr/mutex.h: who gets it, and what the word says */
+#undef HAZPTR_DEBUG /* it would say who has the mutex: mutex_debug.c */
 #include "lock_kinds.h"
 
 #define LOCKED 1u

@@ -5,7 +5,9 @@
  * The word says who has it, and misuse is reported. Plain: by a file that is
  * built without it (mutex_plain.c).
  */
+#ifndef HAZPTR_DEBUG
 #define HAZPTR_DEBUG
+#endif
 #include "lock_kinds.h"
 
 #ifdef __cplusplus
