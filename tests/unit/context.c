@@ -378,6 +378,12 @@ static void child_cleanup_own(void)
 	hazptr_context_cleanup(&misused);
 }
 
+static void child_cleanup_zeroed(void)
+{
+	test_names(&misused);
+	hazptr_context_cleanup(&misused);
+}
+
 static sem_t in_use;
 
 static void *use_context(void *arg)
@@ -416,6 +422,7 @@ static const struct test_child children[] = {
 	{ "free no slot", child_free_no_slot },
 	{ "free half", child_free_half },
 	{ "cleanup own", child_cleanup_own },
+	{ "cleanup zeroed", child_cleanup_zeroed },
 	{ "cleanup foreign", child_cleanup_foreign },
 	{ "switch foreign", child_switch_foreign },
 };
@@ -442,6 +449,7 @@ int main(int argc, char **argv)
 		MISUSE("free no slot", "hazptr_slot_free"),
 		MISUSE("free half", "hazptr_slot_free"),
 		MISUSE("cleanup own", "hazptr_context_cleanup"),
+		MISUSE("cleanup zeroed", "hazptr_context_cleanup"),
 		MISUSE("cleanup foreign", "hazptr_context_cleanup"),
 		MISUSE("switch foreign", "hazptr_context_switch"),
 	};

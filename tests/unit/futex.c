@@ -425,6 +425,37 @@ static void the_example(void **state)
 	other = 0;
 }
 
+static void child_wakes(void)
+{
+	hazptr_futex_wake(&word, 1);
+	hazptr_futex_wake(&word, 1);
+}
+
+static void unknown_settings_are_reported_once(void **state)
+{
+	static const char *const names[] = { "HAZPTR_FUTEX",
+					     "HAZPTR_FUTEX_WAKE" };
+	struct test_result r;
+	char assignment[40];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < TEST_COUNT(names); i++) {
+		if (getenv(names[i]))
+			skip(); /* the child would have both */
+		snprintf(assignment, sizeof(assignment), "%s=bogus", names[i]);
+		test_child_run(&r, "wakes", assignment);
+		assert_int_equal(r.status, 0);
+		assert_int_equal(test_lines(r.err), 1);
+		assert_non_null(strstr(r.err, names[i]));
+		assert_non_null(strstr(r.err, "bogus"));
+	}
+}
+
+static const struct test_child children[] = {
+	{ "wakes", child_wakes },
+};
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -448,9 +479,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_deadline_after_signals),
 		cmocka_unit_test(errno_stays),
 		cmocka_unit_test(the_example),
+		cmocka_unit_test(unknown_settings_are_reported_once),
 	};
 
 	sleepers_init();
-	test_main(argc, argv, NULL, 0);
+	test_main(argc, argv, children, TEST_COUNT(children));
 	return cmocka_run_group_tests(tests, NULL, nodes_teardown);
 }

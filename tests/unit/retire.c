@@ -568,6 +568,15 @@ static void child_twice_in_a_list(void)
 	hazptr_barrier(test_manual);
 }
 
+static void child_list_without_its_last(void)
+{
+	static struct item one, last;
+
+	test_names(&last.head);
+	chain(&one, 1);
+	hazptr_retire_list(NULL, &one.head, &last.head);
+}
+
 static void child_misaligned(size_t by)
 {
 	static long place[2];
@@ -598,6 +607,7 @@ static const struct test_child children[] = {
 	{ "twice by two", child_twice_by_two },
 	{ "twice in batches", child_twice_in_batches },
 	{ "twice in a list", child_twice_in_a_list },
+	{ "list without its last", child_list_without_its_last },
 	{ "misaligned by 1", child_misaligned_by_1 },
 	{ "misaligned by 2", child_misaligned_by_2 },
 };
@@ -632,6 +642,7 @@ int main(int argc, char **argv)
 		MISUSE("twice by two", "hazptr_retire"),
 		MISUSE("twice in batches", "hazptr_retire"),
 		MISUSE("twice in a list", "hazptr_retire"),
+		MISUSE("list without its last", "hazptr_retire_list"),
 		MISUSE("misaligned by 1", "hazptr_retire"),
 		MISUSE("misaligned by 2", "hazptr_retire"),
 	};
