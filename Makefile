@@ -12,7 +12,8 @@ build = cmake --preset $(1) > /dev/null && \
 help:
 	@echo "make demo        the geoip service on a real table, 20 s"
 	@echo "make check       build, lint and quick tests, two minutes"
-	@echo "make check-full  sanitizers, valgrind, compilers, models: long"
+	@echo "make check-full  compilers, sanitizers, machines, models: 20 min"
+	@echo "make coverage    what of src/ the quick tests execute"
 	@echo "make fuzz        libFuzzer on each target of tests/fuzz, a minute each"
 	@echo "make bench       the tables of the README, with the peers"
 	@echo "make lint        labels, layers, limits, symbols, style"
@@ -39,6 +40,10 @@ fuzz:
 	@scripts/deps --full
 	@scripts/fuzz
 
+coverage:
+	@scripts/deps --full
+	@scripts/coverage
+
 bench:
 	@scripts/deps --bench
 	@$(call build,release)
@@ -64,4 +69,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: help demo check quick-build check-full fuzz bench lint install clean
+.PHONY: help demo check quick-build check-full coverage fuzz bench lint install clean
