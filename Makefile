@@ -47,7 +47,7 @@ coverage:
 bench:
 	@scripts/deps --bench
 	@$(call build,release)
-	@build/release/bench/hazptr-bench --rounds 5 --seconds 0.1 \
+	@build/release/bench/hazptr-bench --rounds 5 --seconds 0.08 \
 		--json build/bench.json \
 		$$(command -v gnuplot > /dev/null && echo --plot build/charts)
 
