@@ -524,8 +524,12 @@ static void lend(struct hazptr_record_ *r, struct hazptr_domain *d,
 static void make_room(struct hazptr_record_ *r, struct hazptr_domain *d,
 		      size_t bound)
 {
+	bool others;
+
 	hazptr_pass_(r, d);
-	if (counted(d) + share(d, bound) >= limit(d, bound)) {
+	/* order ST1: a figure; pairs with ST1 */
+	others = hazptr_load_(&d->lanes, relaxed) > 0;
+	if (counted(d) + (others ? share(d, bound) : 0) >= limit(d, bound)) {
 		hazptr_lanes_take_(d);
 		hazptr_pass_(r, d);
 	}
@@ -663,35 +667,4 @@ void hazptr_retire_list(struct hazptr_domain *d, struct hazptr_head *first,
 	last->next = NULL;
 	d = hazptr_domain_or_default_(d);
 	push(hazptr_own_record_(), &d->own, first, last, n, reserve(d, n));
-}
-
-/* An object without a head, and the node that carries it. */
-struct node {
-	struct hazptr_head head;
-	void *object;
-	void (*destroy)(void *);
-};
-
-static void destroy_node(struct hazptr_head *head)
-{
-	struct node *node = HAZPTR_CONTAINER(head, struct node, head);
-
-	node->destroy(node->object);
-	hazptr_free_(node);
-}
-
-void hazptr_retire_ptr(struct hazptr_domain *d, void *object,
-		       void (*destroy)(void *))
-{
-	struct node *node = hazptr_alloc_(sizeof(*node));
-
-	if (!node) {
-		hazptr_synchronize(object);
-		hazptr_debug_forget_(&(struct hazptr_head){ .object = object });
-		destroy(object);
-		return;
-	}
-	node->object = object;
-	node->destroy = destroy;
-	hazptr_retire_(d, &node->head, object, destroy_node);
 }
