@@ -157,6 +157,32 @@ static void use_gate(void)
 	hazptr_mutex_unlock(&gate.mutex);
 }
 
+static void come_in(void)
+{
+	if (__atomic_add_fetch(&inside, 1, __ATOMIC_RELAXED) > PERMITS)
+		failed("more are in than permitted", &permits);
+}
+
+static void go_out(void)
+{
+	__atomic_sub_fetch(&inside, 1, __ATOMIC_RELAXED);
+	if (hazptr_sem_post(&permits))
+		failed("sem_post", &permits);
+}
+
+/* In and out in a hurry: where two meet in one word. */
+static void hurry(void)
+{
+	unsigned i;
+
+	for (i = 0; i < 200; i++) {
+		if (!hazptr_sem_trywait(&permits))
+			continue;
+		come_in();
+		go_out();
+	}
+}
+
 static void use_permit(void)
 {
 	struct timespec t;
@@ -164,12 +190,9 @@ static void use_permit(void)
 
 	if (!have(hazptr_sem_wait_until(&permits, deadline), deadline))
 		return;
-	if (__atomic_add_fetch(&inside, 1, __ATOMIC_RELAXED) > PERMITS)
-		failed("more are in than permitted", &permits);
+	come_in();
 	dawdle();
-	__atomic_sub_fetch(&inside, 1, __ATOMIC_RELAXED);
-	if (hazptr_sem_post(&permits))
-		failed("sem_post", &permits);
+	go_out();
 }
 
 static void use_post(void)
@@ -260,6 +283,7 @@ struct op locks_ops[] = {
 	{ .name = "rwlock", .run = use_rwlock, .weight = 40 },
 	{ .name = "gate", .run = use_gate, .weight = 10 },
 	{ .name = "permit", .run = use_permit, .weight = 20 },
+	{ .name = "permit in a hurry", .run = hurry, .weight = 10 },
 	{ .name = "post", .run = use_post, .weight = 20 },
 	{ .name = "freed lock", .run = use_object, .weight = 40 },
 };

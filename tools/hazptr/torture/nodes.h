@@ -62,6 +62,10 @@ void nodes_check(void);
 /* What waits in bounded domains stays within their bounds. */
 void nodes_check_bounds(void);
 
+/* bound.c: a helper that has a domain for itself */
+void keep_bound(unsigned i);
+extern struct op *const retire_bound_op;
+
 /* Of a shared domain, for the report. */
 struct domain_figures {
 	struct hazptr_stats stats;

@@ -204,7 +204,11 @@ static struct op ops[] = {
 	{ .name = "new domain", .run = use_a_new_domain, .weight = 1 },
 	{ .name = "new cohort", .run = use_a_new_cohort, .weight = 2 },
 	{ .name = "barrier" },
+	{ .name = "bound" },
 };
+
+enum { BOUND_OP = COUNT(ops) - 1, BARRIER_OP = BOUND_OP - 1 };
+struct op *const retire_bound_op = &ops[BOUND_OP];
 
 static void janitor(unsigned unused)
 {
@@ -214,13 +218,14 @@ static void janitor(unsigned unused)
 			hazptr_barrier(domains[pick(DOMAINS)]);
 		else
 			hazptr_cohort_barrier(&cohorts[pick(COHORTS)]);
-		did(&ops[COUNT(ops) - 1]);
+		did(&ops[BARRIER_OP]);
 		nap_us(pick(10000));
 	}
 }
 
 static const struct helper helpers[] = {
 	{ .name = "janitor", .run = janitor, .n = 1, .late = true },
+	{ .name = "bound", .run = keep_bound, .n = 2 },
 };
 
 const struct workload retire_workload = {

@@ -9,8 +9,8 @@
  *	faults.c	signals, moves, threads that come and go, forks
  *	child.c		what a forked child tries
  *	nomem.c		memory that is not to be had
- *	nodes.c guards.c contexts.c retire.c refs.c rcu.c shared.c briefs.c
- *	futex.c rounds.c locks.c handover.c	the workloads
+ *	nodes.c guards.c contexts.c retire.c bound.c refs.c rcu.c shared.c
+ *	briefs.c futex.c rounds.c locks.c handover.c	the workloads
  *
  * A thread does one operation after the other, of all workloads, at random.
  * Whoever sees what must not be calls failed().
