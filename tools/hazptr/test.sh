@@ -304,7 +304,13 @@ test_torture_usage()
 	expect 2 '--workload: no such workload: $' torture --workload ''
 	expect 2 '--workload: no such workload: none' torture --workload none
 	expect 2 '--fence: no such mode: none' torture --fence none
-	expect 2 '--threads: 0 to 1024' torture --threads 1025
+	for bad in 1025 -1 ' -18446744073709551615' 18446744073709551617 x ''; do
+		expect 2 '--threads: 0 to 1024' torture --threads "$bad"
+	done
+	for bad in nan inf -1 1e8 ''; do
+		expect 2 "--seconds: not a .*: $bad\$" torture --seconds "$bad"
+	done
+	expect 2 "option '--seed' requires an argument" torture --seed
 	expect 2 '--seconds: not a positive number: 0' torture --seconds 0
 	expect 2 'no such number: 1x' torture --seed 1x
 	expect 2 "unrecognized option '--break'" torture --break

@@ -115,7 +115,7 @@ static uint64_t to_number(const char *option, const char *s, uint64_t most)
 
 	errno = 0;
 	value = strtoull(s, &end, 0);
-	if (end == s || *end || errno || *s == '-' || value > most) {
+	if (*s < '0' || *s > '9' || *end || errno || value > most) {
 		fprintf(stderr, "hazptr: torture: --%s: 0 to %llu\n", option,
 			(unsigned long long)most);
 		tool_wrong("torture: no such number", s);
