@@ -224,7 +224,7 @@ static void *is_busy(void *arg)
 	struct hazptr_guard guards[12];
 	struct item *items = (struct item *)arg;
 	struct item *old, *source;
-	unsigned seed = 1;
+	unsigned seed = 1, n = 0;
 	size_t i;
 
 	memset(guards, 0, sizeof(guards));
@@ -235,6 +235,8 @@ static void *is_busy(void *arg)
 		hazptr_release(&guards[test_random(&seed) % 12]);
 		old = items_new(1);
 		hazptr_retire_free(test_manual, old, head);
+		if (++n % 64 == 0) /* or one flush would never catch up */
+			hazptr_flush(test_manual);
 	}
 	for (i = 0; i < 12; i++)
 		hazptr_release(&guards[i]);
